@@ -1,0 +1,110 @@
+"""The command line: arguments → settings → one call → printed result; one file per command."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+import click
+
+from vidreview import __version__
+from vidreview.errors import VidreviewError
+
+#: command → (module, one line of help); a command's module is imported only when the command is run,
+#: so that ``vidreview --help`` answers at once.
+COMMANDS: dict[str, tuple[str, str]] = {
+    "scan": ("scan", "Find every person, vehicle and moving thing in files or folders."),
+    "probe": ("probe", "Say what each file is: container, streams, codec, rate, time problems."),
+    "events": ("events", "List and filter the events of a case."),
+    "tracks": ("tracks", "List and filter single objects; write MOT text."),
+    "coverage": ("coverage", "Show the ledger: seconds of every stream by state."),
+    "clip": ("clip", "Cut evidential clips by stream copy."),
+    "still": ("still", "Write lossless PNG stills of events."),
+    "track": ("track", "Run the tracker alone over MOT-format detections."),
+    "validate": ("validate", "Scan labelled clips and score the method."),
+    "model": ("model", "List, fetch and show detector weights."),
+    "doctor": ("doctor", "Versions, model, codecs, threads and a self-test."),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"vidreview.cli.{COMMANDS[cmd_name][0]}")
+        command: click.Command = module.command
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f" Did you mean {close[0]!r}?" if close else " Try 'vidreview --help'."
+            raise click.UsageError(f"no such command {args[0]!r}.{hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="vidreview")
+def group() -> None:
+    """Forensic review of CCTV: a folder of footage in; events, stills and clips out.
+
+    Outputs are leads for a person to look at, never identifications. Nothing is written to the evidence.
+
+    \b
+    Example:
+      vidreview scan /evidence/NMC-1 --case NMC-1-case
+      vidreview events --case NMC-1-case --class person
+    """
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its status: 0 done, 1 failed, 2 usage, 3 unread evidence, 4 integrity."""
+    sys.exit(run(argv))
+
+
+def run(argv: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit status; every error becomes one line on stderr."""
+    arguments: list[str] = list(sys.argv[1:] if argv is None else argv)
+    try:
+        result: Any = group.main(args=arguments, prog_name="vidreview", standalone_mode=False)
+    except VidreviewError as error:
+        return _fail(str(error), error.exit_status)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _fail("interrupted; what was finished is kept, the same command goes on from there", 130)
+    except BrokenPipeError:
+        # the reader of our output (head, less) went away; nothing is wrong
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001  the last line of defence: a person gets a line, not a traceback
+        if "-v" in arguments or "--verbose" in arguments or os.environ.get("VIDREVIEW_TRACEBACK"):
+            raise
+        return _fail(
+            f"internal error: {type(error).__name__}: {error}. Please report it with the output of "
+            "'vidreview doctor'; VIDREVIEW_TRACEBACK=1 shows where it happened",
+            1,
+        )
+    return result if isinstance(result, int) else 0
+
+
+def _fail(message: str, status: int) -> int:
+    print(f"vidreview: {message}", file=sys.stderr)
+    return status
