@@ -94,7 +94,7 @@ def run(argv: Sequence[str] | None = None) -> int:
         # the reader of our output (head, less) went away; nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except Exception as error:  # noqa: BLE001  the last line of defence: a person gets a line, not a traceback
+    except Exception as error:  # the last line of defence: a person gets a line, not a traceback
         if "-v" in arguments or "--verbose" in arguments or os.environ.get("VIDREVIEW_TRACEBACK"):
             raise
         return _fail(

@@ -77,7 +77,7 @@ def clock(seconds: float) -> str:
     return f"{sign}{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{milliseconds:03d}"
 
 
-class TimeType(click.ParamType):
+class TimeType(click.ParamType[float]):
     """A click type for ``parse_seconds``."""
 
     name = "time"
