@@ -1,0 +1,88 @@
+"""What the tests share: where real footage lies, odd recordings made once, the model, and the command line in-process."""
+
+from __future__ import annotations
+
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a command did."""
+
+    status: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def footage() -> Path:
+    """The folder of real clips, ../shared/footage."""
+    if not (SHARED / "footage" / "truth.json").exists():
+        pytest.skip("no ../shared/footage beside this checkout: real clips not tested")
+    return SHARED / "footage"
+
+
+@pytest.fixture(scope="session")
+def shared(footage: Path) -> Path:
+    """../shared, with footage, mot and tools."""
+    return footage.parent
+
+
+@pytest.fixture(scope="session")
+def odd_files(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the 26 odd or damaged recordings of ../shared/tools/make_odd.py."""
+    folder = tmp_path_factory.mktemp("odd")
+    source = shared / "footage" / "clips" / "one-by-one-person-detection.mp4"
+    subprocess.run(
+        [sys.executable, str(shared / "tools" / "make_odd.py"), str(source), str(folder)],
+        check=True,
+        capture_output=True,
+        timeout=600,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def model_path() -> Path:
+    """YOLO26n as ONNX, as `vidreview model fetch yolo26n` left it."""
+    from vidreview.detect.weights import installed_model
+
+    path = installed_model("yolo26n")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("CI must run `vidreview model fetch yolo26n` before the tests")
+        pytest.skip("YOLO26n is not installed: run `vidreview model fetch yolo26n`")
+    return path
+
+
+@pytest.fixture
+def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
+    """Runs `vidreview ARGS…` in this process."""
+    from vidreview.cli import run
+
+    def call(*args: str | Path) -> Result:
+        capfd.readouterr()
+        status = run([str(a) for a in args])
+        out, err = capfd.readouterr()
+        return Result(status, out, err)
+
+    return call
+
+
+@pytest.fixture(autouse=True)
+def no_errors_logged(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """No test may pass while something logs an ERROR of ours."""
+    yield
+    errors = [r for r in caplog.get_records("call") if r.levelno >= logging.ERROR and r.name.startswith("vidreview")]
+    assert not errors, errors
