@@ -1,0 +1,201 @@
+"""The tables of ``case.db`` and the recorded steps that bring an older case up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import UTC, datetime
+
+from vidreview.errors import CaseError
+
+#: "vidr": marks a SQLite file as one of ours
+APPLICATION_ID = 0x76696472
+
+#: a case that nobody holds open is just this file; -wal and -shm appear beside it while a scan writes
+DATABASE = "case.db"
+
+_FIRST = """
+CREATE TABLE runs (
+    id INTEGER PRIMARY KEY,
+    started_utc TEXT NOT NULL,
+    finished_utc TEXT,
+    state TEXT NOT NULL,                -- running, done, failed, interrupted
+    settings_sha256 TEXT NOT NULL,
+    model_sha256 TEXT,
+    record TEXT NOT NULL,               -- JSON: version, argv, settings, model, dependencies, OS, CPU
+    summary TEXT                        -- JSON: what the scan printed at its end
+);
+CREATE TABLE exhibits (
+    id INTEGER PRIMARY KEY,             -- also the order in which they are listed
+    run INTEGER NOT NULL REFERENCES runs(id),
+    name TEXT NOT NULL,                 -- bytes that are not UTF-8 written \\xNN
+    name_raw BLOB,                      -- the bytes, where name does not hold them
+    path TEXT NOT NULL,
+    path_raw BLOB,
+    size INTEGER,
+    mtime_ns INTEGER,
+    sha256 TEXT,
+    reference TEXT,
+    state TEXT NOT NULL CHECK (state IN ('running', 'done', 'partial', 'failed')),
+    settings_sha256 TEXT NOT NULL,
+    model_sha256 TEXT,
+    info TEXT,                          -- JSON of FileInfo
+    reason TEXT                         -- why it could not be read
+);
+CREATE INDEX exhibits_by_content ON exhibits (sha256);
+CREATE INDEX exhibits_by_path ON exhibits (path);
+CREATE TABLE streams (
+    id INTEGER PRIMARY KEY,
+    exhibit INTEGER NOT NULL REFERENCES exhibits(id) ON DELETE CASCADE,
+    number INTEGER NOT NULL,            -- index within the container
+    codec TEXT NOT NULL,
+    width INTEGER NOT NULL,
+    height INTEGER NOT NULL,
+    rotation INTEGER NOT NULL,
+    time_base_num INTEGER NOT NULL,
+    time_base_den INTEGER NOT NULL,
+    start_pts INTEGER,
+    duration_s REAL,                    -- by packet timestamps, as probed
+    info TEXT NOT NULL,                 -- JSON of StreamInfo
+    UNIQUE (exhibit, number)
+);
+CREATE TABLE coverage (
+    stream INTEGER PRIMARY KEY REFERENCES streams(id) ON DELETE CASCADE,
+    duration_s REAL NOT NULL,
+    analysed_s REAL NOT NULL,
+    undecodable_s REAL NOT NULL,
+    gap_s REAL NOT NULL,
+    not_requested_s REAL NOT NULL,
+    frames_presented INTEGER NOT NULL,
+    frames_damaged INTEGER NOT NULL,
+    frames_missing INTEGER NOT NULL,
+    detector_frames INTEGER NOT NULL
+);
+CREATE TABLE problems (
+    id INTEGER PRIMARY KEY,
+    exhibit INTEGER NOT NULL REFERENCES exhibits(id) ON DELETE CASCADE,
+    stream INTEGER REFERENCES streams(id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    at_s REAL
+);
+CREATE INDEX problems_by_exhibit ON problems (exhibit);
+CREATE INDEX problems_by_stream ON problems (stream);
+-- every raw detection, those below the threshold too; clustered by time, so that an instant costs one seek
+CREATE TABLE detections (
+    stream INTEGER NOT NULL REFERENCES streams(id) ON DELETE CASCADE,
+    seconds REAL NOT NULL,              -- from the stream's first presented frame
+    number INTEGER NOT NULL,            -- order within the stream
+    frame INTEGER NOT NULL,
+    pts INTEGER NOT NULL,
+    x1 REAL NOT NULL, y1 REAL NOT NULL, x2 REAL NOT NULL, y2 REAL NOT NULL,
+    score REAL NOT NULL,
+    label TEXT NOT NULL,
+    look TEXT NOT NULL CHECK (look IN ('frame', 'zoom')),
+    PRIMARY KEY (stream, seconds, number)
+) WITHOUT ROWID;
+CREATE TABLE tracks (
+    id INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL REFERENCES streams(id) ON DELETE CASCADE,
+    class TEXT NOT NULL,
+    label TEXT NOT NULL,
+    start_pts INTEGER NOT NULL,
+    end_pts INTEGER NOT NULL,
+    start_s REAL NOT NULL,
+    end_s REAL NOT NULL,
+    score REAL,
+    detections INTEGER NOT NULL,
+    stationary INTEGER NOT NULL,
+    dropped TEXT                        -- the rule that kept it out of the events; NULL when part of one
+);
+CREATE INDEX tracks_by_stream ON tracks (stream, start_s);
+-- apart from tracks, so that listing them does not read their points
+CREATE TABLE track_points (
+    track INTEGER PRIMARY KEY REFERENCES tracks(id) ON DELETE CASCADE,
+    points BLOB NOT NULL                -- form: vidreview/index/points.py
+);
+CREATE TABLE events (
+    id INTEGER PRIMARY KEY,
+    stream INTEGER NOT NULL REFERENCES streams(id) ON DELETE CASCADE,
+    class TEXT NOT NULL,
+    label TEXT NOT NULL,
+    start_pts INTEGER NOT NULL,
+    end_pts INTEGER NOT NULL,
+    start_s REAL NOT NULL,
+    end_s REAL NOT NULL,
+    peak_pts INTEGER NOT NULL,
+    peak_s REAL NOT NULL,
+    max_count INTEGER NOT NULL,
+    score REAL
+);
+CREATE INDEX events_by_stream ON events (stream, start_s);
+CREATE INDEX events_by_class ON events (class, start_s);
+CREATE TABLE event_tracks (
+    event INTEGER NOT NULL REFERENCES events(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,
+    track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
+    PRIMARY KEY (event, position)
+) WITHOUT ROWID;
+CREATE INDEX event_tracks_by_track ON event_tracks (track);
+-- no reference to events: what a person wrote stays when a scan with other settings replaces the event (rule E5)
+CREATE TABLE reviews (
+    id INTEGER PRIMARY KEY,
+    event INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('unreviewed', 'relevant', 'not relevant', 'unsure')),
+    by TEXT NOT NULL,
+    at_utc TEXT NOT NULL,
+    note TEXT
+);
+CREATE INDEX reviews_by_event ON reviews (event);
+-- numbers up to here were once shown to people and are never given to something else
+CREATE TABLE spent_numbers (kind TEXT PRIMARY KEY, highest INTEGER NOT NULL);
+"""
+
+#: (name, SQL) in order; released steps are never edited, only added to
+MIGRATIONS: tuple[tuple[str, str], ...] = (("0001 first tables", _FIRST),)
+
+
+def now_utc() -> str:
+    """The clock as ISO 8601 in UTC, milliseconds."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def check_is_case(db: sqlite3.Connection, where: str) -> int:
+    """How many migrations the case has; 0 for an empty file.
+
+    Raises CaseError for a database that is not ours, or was written by a newer version.
+    """
+    application: int = db.execute("PRAGMA application_id").fetchone()[0]
+    tables: int = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if application == 0 and tables == 0:
+        return 0
+    if application != APPLICATION_ID:
+        raise CaseError(f"{where} is a database of another program, not a vidreview case; name another --case folder")
+    names = [row[0] for row in db.execute("SELECT name FROM migrations ORDER BY id")]
+    if names != [name for name, _ in MIGRATIONS][: len(names)]:
+        raise CaseError(f"{where} was written by a newer version of vidreview ({names[-1]}); use that version or later")
+    return len(names)
+
+
+def migrate(db: sqlite3.Connection, where: str, version: str) -> list[str]:
+    """Apply what is missing, each step in its own transaction, recorded with its time; returns the names applied.
+
+    ``db`` must be in autocommit mode. Raises CaseError as ``check_is_case`` does.
+    """
+    present = check_is_case(db, where)
+    applied: list[str] = []
+    for name, statements in MIGRATIONS[present:]:
+        stamp = f"INSERT INTO migrations (name, applied_utc, version) VALUES ('{name}', '{now_utc()}', '{version}');"
+        ours = "" if present or applied else f"PRAGMA application_id = {APPLICATION_ID};" + _LEDGER
+        db.executescript(f"BEGIN IMMEDIATE; {ours} {statements} {stamp} COMMIT;")
+        applied.append(name)
+    return applied
+
+
+_LEDGER = """
+CREATE TABLE migrations (
+    id INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    applied_utc TEXT NOT NULL,
+    version TEXT NOT NULL               -- of vidreview
+);
+"""
