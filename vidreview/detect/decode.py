@@ -118,12 +118,23 @@ def decode(
     picture's (width, height), to which boxes are clipped.
     """
     boxes, scores, found = candidates(output, len(classes), low_score)
-    labels = classes.label_of[found]
+    boxes = ((boxes - np.array(offset * 2, np.float32)) / np.array(scale * 2, np.float32)).astype(np.float32)
+    return select(boxes, scores, found, classes, size)
+
+
+def select(
+    boxes: Boxes, scores: NDArray[np.float32], found: NDArray[np.int64], classes: ClassMap, size: tuple[int, int]
+) -> Detections:
+    """Persons and vehicles, each once, out of boxes of all the model's classes, best first.
+
+    ``boxes`` are xyxy in picture pixels, ``found`` the model's classes, ``size`` the picture's (width, height), to
+    which boxes are clipped.
+    """
+    order = np.argsort(-scores, kind="stable")
+    boxes, scores, labels = boxes[order], scores[order], classes.label_of[found[order]]
     kept = suppress(boxes, labels)
-    boxes = ((boxes[kept] - np.array(offset * 2, np.float32)) / np.array(scale * 2, np.float32)).astype(np.float32)
+    boxes = np.ascontiguousarray(boxes[kept], np.float32)
     boxes[:, 0::2] = boxes[:, 0::2].clip(0, size[0])
     boxes[:, 1::2] = boxes[:, 1::2].clip(0, size[1])
     inside = (boxes[:, 2] > boxes[:, 0]) & (boxes[:, 3] > boxes[:, 1])
-    return Detections(
-        np.ascontiguousarray(boxes[inside], np.float32), scores[kept][inside], labels[kept][inside].astype(np.int16)
-    )
+    return Detections(boxes[inside], scores[kept][inside].astype(np.float32), labels[kept][inside].astype(np.int16))

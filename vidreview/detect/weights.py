@@ -9,7 +9,7 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -183,6 +183,23 @@ def read_checked(path: Path) -> tuple[bytes, str]:
     return content, digest
 
 
+def hash_model(path: Path) -> str:
+    """SHA-256 of a model file, or of a model folder: of its files' hashes and names, as sha256sum prints them.
+
+    Raises ModelError when it cannot be read or is not what its record says.
+    """
+    if not path.is_dir():
+        return read_checked(path)[1]
+    try:
+        files = sorted(p for p in path.rglob("*") if p.is_file())
+        lines = [f"{_sha256(p.read_bytes())}  {p.relative_to(path).as_posix()}\n" for p in files]
+    except OSError as error:
+        raise ModelError(f"cannot read the model folder {path}: {error.strerror}") from error
+    if not lines:
+        raise ModelError(f"the model folder {path} is empty")
+    return _sha256("".join(lines).encode())
+
+
 def fetch_model(name: str, force: bool = False, report: Callable[[str], None] = lambda text: None) -> Fetched:
     """Bring a known model here: download, check against its pinned SHA-256, export to ONNX, record.
 
@@ -288,8 +305,3 @@ def _sha256(content: bytes) -> str:
 def _refetch(path: Path) -> str:
     name = path.stem if path.stem in MODELS else DEFAULT_MODEL
     return f"run `vidreview model fetch {name}`"
-
-
-def known_names() -> Sequence[str]:
-    """Names of the registry, in its order."""
-    return tuple(MODELS)
