@@ -234,6 +234,12 @@ class StreamInfo:
     duration_s: float | None
     packets: int
     problems: tuple[Problem, ...] = ()
+    #: seconds one frame ordinarily stands for: the median measured, else as declared, else 1/25 assumed
+    frame_interval: Fraction = Fraction(1, 25)
+    #: False where the file holds no timestamps: ticks are counted at ``frame_interval``
+    timed: bool = True
+    #: seconds that the container claims beyond its last packet: it was cut off
+    cut_off: Fraction = Fraction(0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,6 +253,8 @@ class FileInfo:
     creation_time: str | None
     metadata: dict[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    #: byte at which the container begins: above 0 when it is wrapped in something else
+    byte_offset: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """The facts as plain JSON values."""

@@ -1,0 +1,307 @@
+"""Timed frames out of one stream in a single decoding pass; damage costs its own packet and is counted."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import partial
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final
+
+import av.error
+
+from vidreview.errors import MediaError
+from vidreview.media.pixels import luma, to_bgr
+from vidreview.media.probe import demux, probe, refusal, truncated_problem, untimed_problem
+from vidreview.media.source import Source
+from vidreview.media.timeline import Ledger, Placed, Timeline
+from vidreview.model import Coverage, Frame, MediaTime, Problem, StreamInfo
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.frame import VideoFrame
+
+#: Problems of these kinds are found again, and better, while decoding.
+_MEASURED_HERE: Final = frozenset(
+    (
+        *("gap", "reset", "clock-step", "missing-time", "bad-time", "duplicate-time"),
+        *("non-monotonic", "truncated", "no-timestamps", "damage"),
+    )
+)
+#: Packets from which no picture came are remembered so far back, for finding out what a hole in time held.
+_REMEMBERED: Final = 512
+
+
+@dataclass(slots=True)
+class _Decoded:
+    """One picture as the decoder gave it."""
+
+    picture: VideoFrame
+    packet: int
+    damaged: bool
+
+
+def open_frames(path: Path, stream: StreamInfo | int, *, threads: int = 1) -> Frames:
+    """Open one video stream for reading its frames; what ``probe`` measured may be handed in and is then not repeated.
+
+    ``threads`` other than 1 lets FFmpeg decode several frames at once (0: as many as it likes). That is faster alone,
+    but pictures of a damaged stream then differ from run to run, so it is not the default (rule A7).
+    Raises EvidenceError, or MediaError when there is no such stream or nothing decodes it.
+    """
+    if isinstance(stream, int):
+        wanted = [s for s in probe(path).streams if s.index == stream]
+        if not wanted:
+            raise MediaError(f"{path}: no video stream with index {stream}")
+        stream = wanted[0]
+    return Frames(path, stream, threads=threads)
+
+
+class Frames:
+    """A context manager and iterator of frames; afterwards ``coverage`` says where every second went."""
+
+    def __init__(self, path: Path, info: StreamInfo, *, threads: int = 1) -> None:
+        """See ``open_frames``."""
+        self.path = path
+        self.info = info
+        self._source = Source(path)
+        try:
+            self._context = self._prepare(threads)
+        except BaseException:
+            self._source.close()
+            raise
+        self._line: Timeline[_Decoded] = Timeline(info.time_base, info.frame_interval, counted=not info.timed)
+        self._ledger = Ledger()
+        self._frames = self._iterate()
+        self._failures: list[str] = []
+        self._problems: list[Problem] = []
+        #: packets that gave no picture (yet): number → PTS
+        self._unseen: dict[int, int | None] = {}
+        self._flagged: set[int] = set()
+        self._packets = 0
+        self._with_picture = 0
+        self._failed = 0
+        self._failed_unplaced = 0
+        self._broken = False
+        self._number = 0
+        self._damaged = 0
+        self._first_damaged = 0.0
+        self._missing = 0
+        self._last: Placed[_Decoded] | None = None
+        self._shape: tuple[int, int] | None = None
+        self._finished = False
+
+    def __enter__(self) -> Frames:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self._frames
+
+    def close(self) -> None:
+        """Close the file; frames already handed out stay valid."""
+        self._frames.close()
+        self._source.close()
+
+    def coverage(self, detector_frames: int = 0) -> Coverage:
+        """The ledger of the stream, complete once the frames have been read to the end.
+
+        What was not read, because iteration stopped early, counts as not requested.
+        """
+        line, info, ledger = self._line, self.info, self._ledger
+        not_requested = Fraction(0)
+        # while reading, the last frame's own interval is not in the ledger yet
+        held = 0 if self._finished or self._last is None else line.nominal()
+        total = (ledger.total + held) * info.time_base
+        cut_off = info.cut_off
+        if not self._finished and info.duration_s is not None:
+            not_requested = max(Fraction(0), Fraction(info.duration_s) - total)
+        undecodable = ledger.undecodable * info.time_base + cut_off
+        problems = [*self._problems, *line.problems()]
+        problems += [p for p in info.problems if p.kind not in _MEASURED_HERE]
+        if not info.timed:
+            problems.append(untimed_problem(info.frame_interval))
+        if cut_off:
+            problems.append(truncated_problem(info))
+        problems += self._damage_problems()
+        missing = self._missing + round(cut_off / info.frame_interval)
+        return Coverage(
+            duration_s=float(total + not_requested + cut_off),
+            analysed_s=float((ledger.analysed + held) * info.time_base),
+            undecodable_s=float(undecodable),
+            gap_s=float(ledger.gap * info.time_base),
+            not_requested_s=float(not_requested),
+            frames_presented=self._number,
+            frames_damaged=self._damaged,
+            frames_missing=missing,
+            detector_frames=detector_frames,
+            problems=tuple(problems),
+        )
+
+    def _prepare(self, threads: int) -> Any:
+        streams = {s.index: s for s in self._source.video_streams()}
+        stream = streams.get(self.info.index)
+        if stream is None:
+            raise MediaError(f"{self.path}: no video stream with index {self.info.index}")
+        context = stream.codec_context
+        if context is None:
+            raise MediaError(f"{self.path}: no decoder for the codec of stream {self.info.index}")
+        reason = refusal(context.width, context.height)
+        if reason:
+            raise MediaError(f"{self.path}: stream {self.info.index}: {reason}")
+        self._stream = stream
+        # not slices: with them FFmpeg switches error concealment, and with it the damage flags, off
+        context.thread_type = "NONE" if threads == 1 else "FRAME"
+        context.thread_count = threads
+        context.copy_opaque = True
+        return context
+
+    def _iterate(self) -> Generator[Frame, None, None]:
+        for packet in demux(self._source, [self._stream], self._failures):
+            for decoded in self._decode(packet):
+                yield from self._place(decoded)
+        for decoded in self._decode(None):
+            yield from self._place(decoded)
+        for placed in self._line.flush():
+            yield self._frame(placed)
+        self._finish()
+
+    def _decode(self, packet: Packet[Any] | None) -> list[_Decoded]:
+        """The pictures that one packet, or the flush at the end, makes available."""
+        if packet is not None and not packet.is_discard:
+            packet.opaque = self._packets
+            self._unseen[self._packets] = packet.pts
+            if packet.is_corrupt:
+                self._flagged.add(self._packets)
+            self._packets += 1
+        try:
+            pictures = self._context.decode(packet)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            self._fail(error)
+            return []
+        found = []
+        for picture in pictures:
+            number = picture.opaque if isinstance(picture.opaque, int) else -1
+            if self._unseen.pop(number, self) is not self:
+                self._with_picture += 1
+            flagged = bool(picture.is_corrupt) or number in self._flagged
+            if picture.key_frame and not flagged:
+                self._broken = False
+            found.append(_Decoded(picture, number, flagged or self._broken))
+        if len(self._unseen) > _REMEMBERED:
+            self._unseen.pop(next(iter(self._unseen)))
+        return found
+
+    def _fail(self, error: Exception) -> None:
+        self._failed += 1
+        self._failed_unplaced += 1
+        # what follows builds on a picture that is not there, until one that stands alone
+        self._broken = True
+        if len(self._failures) < 3:
+            self._failures.append(str(getattr(error, "strerror", None) or error))
+
+    def _place(self, decoded: _Decoded) -> Iterator[Frame]:
+        lost, self._failed_unplaced = self._failed_unplaced, 0
+        for placed in self._line.push(decoded.picture.pts, decoded, lost):
+            yield self._frame(placed)
+
+    def _frame(self, placed: Placed[_Decoded]) -> Frame:
+        """The frame for the world, and its share of the ledger."""
+        decoded, picture = placed.payload, placed.payload.picture
+        lost = self._lost_before(placed)
+        if self._last is None:
+            broke = self._lead_in(placed, lost)
+        else:
+            gap = self._ledger.gap
+            broke = self._ledger.step(placed, lost)
+            if self._ledger.gap > gap:
+                self._line.note_gap(placed)
+            if broke:
+                self._line.note(
+                    "damage", f"{lost} packet(s) could not be decoded before PTS {placed.pts}", placed.position
+                )
+        self._missing += lost
+        shape = (picture.height, picture.width)
+        if self._shape not in (None, shape):
+            self._line.note("geometry", f"the picture changes to {shape[1]}x{shape[0]}", placed.position)
+            broke = True
+        self._shape, self._last = shape, placed
+        frame = Frame(
+            number=self._number,
+            time=MediaTime(placed.pts, self.info.time_base),
+            seconds=self._line.seconds(placed.position),
+            luma=luma(picture),
+            damaged=decoded.damaged,
+            to_bgr=partial(to_bgr, picture),
+            discontinuity=broke or bool(placed.event),
+        )
+        if decoded.damaged:
+            if not self._damaged:
+                self._first_damaged = frame.seconds
+            self._damaged += 1
+        self._number += 1
+        return frame
+
+    def _lost_before(self, placed: Placed[_Decoded]) -> int:
+        """Packets that should have given frames between this one and the one before."""
+        last = self._last
+        if not self.info.timed or placed.event in ("reset", "clock-step"):
+            return placed.lost
+        if last is None:
+            return sum(1 for pts in self._unseen.values() if pts is None or pts < placed.pts)
+        if 2 * placed.step <= 3 * placed.nominal:
+            return 0
+        return sum(1 for pts in self._unseen.values() if pts is not None and last.pts < pts < placed.pts) or placed.lost
+
+    def _lead_in(self, placed: Placed[_Decoded], lost: int) -> bool:
+        """Account for what came before the first picture, such as a recording that begins between key frames."""
+        if not self.info.timed:
+            lost = sum(1 for number in self._unseen if number < placed.payload.packet)
+            self._missing += lost - placed.lost
+        if not lost:
+            return False
+        ticks = lost * placed.nominal
+        self._ledger.undecodable += ticks
+        self._line.note(
+            "damage", f"{lost} packet(s) before the first picture could not be decoded: no key frame, or damage", 0
+        )
+        return False
+
+    def _finish(self) -> None:
+        """Account for the last frame's own interval and for what came after it."""
+        self._finished = True
+        last, line = self._last, self._line
+        nominal = line.nominal()
+        if last is not None:
+            self._ledger.analysed += nominal
+        missing = self._packets - self._with_picture
+        # two packets a picture, all along, are the two fields of interlaced pictures
+        fields = self._with_picture and abs(missing - self._with_picture) * 20 <= self._with_picture
+        if fields and not self._failed:
+            return
+        rest = max(0, missing - self._missing)
+        if not rest:
+            return
+        if last is None:
+            self._ledger.undecodable += rest * nominal
+        else:
+            after = [p for p in self._unseen.values() if p is not None and p > last.pts]
+            tail = min(len(after) if self.info.timed else rest, rest)
+            self._ledger.undecodable += tail * nominal
+        self._missing += rest
+        line.note("damage", f"{rest} packet(s) gave no picture", None if last is None else last.position)
+
+    def _damage_problems(self) -> list[Problem]:
+        found = []
+        if self._failed:
+            why = "; ".join(dict.fromkeys(self._failures)) or "decoder error"
+            found.append(Problem("damage", f"{self._failed} packet(s) failed to decode: {why}"))
+        if self._damaged:
+            text = f"{self._damaged} frame(s) flagged broken or short of a lost one; those up to the next key frame may suffer"
+            found.append(Problem("damage", text, self._first_damaged))
+        return found

@@ -1,0 +1,376 @@
+"""Say what a file is: every packet is read once and its timestamps measured, a few pictures are decoded."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import av
+import av.error
+import numpy as np
+from numpy.typing import NDArray
+
+from vidreview.errors import MediaError
+from vidreview.media.source import Source, is_cover
+from vidreview.media.timeline import CLOCK_STEP_S, GAP_S, Timeline
+from vidreview.model import FileInfo, Problem, StreamInfo
+
+if TYPE_CHECKING:
+    from av.packet import Packet
+    from av.video.codeccontext import VideoCodecContext
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+#: Assumed where nothing says how long a frame stands for.
+ASSUMED_INTERVAL: Final = Fraction(1, 25)
+#: Larger pictures are refused: no camera makes them, and one frame would take all memory.
+MAX_SIDE: Final = 16384
+MAX_PIXELS: Final = 100_000_000
+#: Containers whose header says how long the recording is; of others FFmpeg merely estimates it.
+CLAIMING: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flv", "mxf", "wtv", "nut"})
+#: A demuxer that fails so often in a row is given up.
+MAX_FAILURES: Final = 100
+#: Packets given to the decoder at most in search of a first picture.
+FIRST_PICTURE_PACKETS: Final = 600
+#: Stands for "no timestamp" in arrays of ticks; FFmpeg uses the same value.
+NO_PTS: Final = -(2**63)
+
+
+@dataclass(slots=True)
+class _Measured:
+    """What the packets of one stream say."""
+
+    stream: VideoStream
+    ticks: array[int] = field(default_factory=lambda: array("q"))
+    hidden: int = 0
+    corrupt: int = 0
+    last_duration: int = 0
+    sent: int = 0
+    broken: int = 0
+    first: VideoFrame | None = None
+    refused: str | None = None
+
+
+def probe(path: Path) -> FileInfo:
+    """What the file is and holds, with the problems found.
+
+    Raises EvidenceError when it cannot be read as a file, MediaError with one reason when it holds no video.
+    """
+    with Source(Path(path)) as source:
+        container = source.container
+        problems = list(source.problems)
+        covers = [s for s in container.streams.video if is_cover(s)]
+        if covers:
+            problems.append(Problem("cover-art", f"{len(covers)} attached still picture(s), not footage"))
+        streams = source.video_streams()
+        if not streams:
+            kinds = ", ".join(sorted({s.type for s in container.streams})) or "no"
+            raise MediaError(f"{path}: no video stream; {source.format} with {kinds} stream(s) only")
+        measured = {s.index: _Measured(s) for s in streams}
+        ends = _read_packets(source, measured, problems)
+        infos = [_stream_info(source, m, ends) for m in measured.values()]
+        if all(info.packets == 0 for info in infos):
+            raise MediaError(f"{path}: a {source.format} header without a single picture behind it")
+        if all(m.first is None for m in measured.values()):
+            reasons = "; ".join(p.reason for info in infos for p in info.problems if p.kind == "undecodable")
+            raise MediaError(f"{path}: {reasons or 'no picture could be decoded'}")
+        metadata = dict(container.metadata)
+        created = next((metadata[k] for k in ("creation_time", "date", "DATE") if k in metadata), None)
+        return FileInfo(
+            container=source.format,
+            size=source.size,
+            streams=tuple(infos),
+            creation_time=created,
+            metadata=metadata,
+            problems=tuple(problems),
+            byte_offset=source.offset,
+        )
+
+
+def demux(source: Source, streams: list[Any], failures: list[str]) -> Iterator[Packet[Any]]:
+    """Every packet of the streams; a demuxer that fails is asked again, within bounds, and its errors kept."""
+    in_a_row = 0
+    while True:
+        try:
+            for packet in source.container.demux(streams):
+                if packet.size:
+                    in_a_row = 0
+                    yield packet
+            return
+        except (av.error.FFmpegError, OSError) as error:
+            in_a_row += 1
+            failures.append(str(getattr(error, "strerror", None) or error))
+            if in_a_row >= MAX_FAILURES:
+                return
+
+
+def _read_packets(source: Source, measured: dict[int, _Measured], problems: list[Problem]) -> Fraction:
+    """Measure all packets; returns the end of the last one of any sound or video stream, seconds."""
+    failures: list[str] = []
+    sound = [s for s in source.container.streams if s.type == "audio"]
+    latest: dict[int, int] = {}
+    for packet in demux(source, [m.stream for m in measured.values()] + sound, failures):
+        one = measured.get(packet.stream_index)
+        pts = packet.pts
+        if one is None:
+            if pts is not None:
+                latest[packet.stream_index] = max(latest.get(packet.stream_index, 0), pts + (packet.duration or 0))
+            continue
+        if packet.is_discard:
+            one.hidden += 1
+            continue
+        one.ticks.append(NO_PTS if pts is None else pts)
+        one.corrupt += packet.is_corrupt
+        one.last_duration = packet.duration or 0
+        if one.first is None and one.refused is None and one.sent < FIRST_PICTURE_PACKETS:
+            _try_picture(one, packet)
+    for one in measured.values():
+        if one.first is None and one.refused is None and one.ticks:
+            _try_picture(one, None)
+    if failures:
+        problems.append(Problem("damage", f"the container is broken in {len(failures)} place(s): {failures[0]}"))
+    ends = [
+        t * source.container.streams[i].time_base for i, t in latest.items() if source.container.streams[i].time_base
+    ]
+    return max((Fraction(end) for end in ends), default=Fraction(0))
+
+
+def _try_picture(one: _Measured, packet: Packet[Any] | None) -> None:
+    """Decode until a first picture comes out: it alone tells rotation and proves that there is something to see."""
+    context: VideoCodecContext | None = one.stream.codec_context
+    if context is None:
+        one.refused = "no decoder for this codec"
+        return
+    one.refused = refusal(context.width, context.height)
+    if one.refused:
+        return
+    one.sent += 1
+    try:
+        frames = context.decode(packet)
+    except (av.error.FFmpegError, OSError, ValueError):
+        one.broken += 1
+        return
+    if frames:
+        one.first = frames[0]
+        one.refused = refusal(frames[0].width, frames[0].height)
+
+
+def refusal(width: int, height: int) -> str | None:
+    """Why a picture of this size is not decoded, None when it is."""
+    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
+        return f"absurd picture size {width}x{height}: refused, likely damage or a hostile file"
+    return None
+
+
+def _stream_info(source: Source, one: _Measured, ends: Fraction) -> StreamInfo:
+    stream, frame = one.stream, one.first
+    context: VideoCodecContext | None = stream.codec_context
+    time_base = Fraction(stream.time_base or Fraction(1, 90000))
+    ticks = np.frombuffer(one.ticks, np.int64) if one.ticks else np.zeros(0, np.int64)
+    timed = not source.raw and bool((ticks != NO_PTS).any())
+    declared = _declared_rate(source, stream)
+    problems: list[Problem] = []
+    if frame is None or one.refused:
+        reason = one.refused or f"none of {one.sent} packets tried could be decoded to a picture"
+        problems.append(Problem("undecodable", f"stream {stream.index}: {reason}"))
+    segments = _segments(ticks[ticks != NO_PTS], time_base) if timed else []
+    steps = _steps(segments)
+    interval = _interval(ticks, steps, time_base, declared, timed)
+    complete = bool((ticks != NO_PTS).all())
+    line = _timeline(ticks, segments, steps, time_base, interval, timed, problems)
+    start = int(segments[0][0]) if segments else None
+    info = StreamInfo(
+        index=stream.index,
+        codec=context.name if context is not None else str(stream.codec_tag or "unknown"),
+        pixel_format=frame.format.name if frame is not None else str(getattr(context, "pix_fmt", None) or "unknown"),
+        width=frame.width if frame is not None else getattr(context, "width", 0),
+        height=frame.height if frame is not None else getattr(context, "height", 0),
+        rotation=round(-frame.rotation / 90) * 90 % 360 if frame is not None else 0,
+        sample_aspect=Fraction(getattr(stream, "sample_aspect_ratio", None) or 1),
+        time_base=time_base,
+        start_pts=start,
+        declared_rate=declared,
+        measured_rate=_measured_rate(steps, time_base, interval, complete) if timed else None,
+        variable_rate=complete and _varies(steps, time_base, interval),
+        duration_s=float(line * time_base) if timed and len(ticks) else None,
+        packets=len(ticks),
+        frame_interval=interval,
+        timed=timed,
+        cut_off=_cut_off(source, one, line * time_base, time_base, interval, start, ends),
+    )
+    problems += _disagreements(source, one, info)
+    return replace(info, problems=tuple(problems))
+
+
+def _declared_rate(source: Source, stream: VideoStream) -> Fraction | None:
+    """The bit stream's own word on its rate, else the container's, None where both are silent."""
+    context = stream.codec_context
+    for rate in (getattr(context, "framerate", None), None if source.raw else stream.average_rate):
+        if rate and Fraction(1, 3600) <= rate <= 1000:
+            return Fraction(rate)
+    return None
+
+
+def _segments(known: NDArray[np.int64], time_base: Fraction) -> list[NDArray[np.int64]]:
+    """Timestamps in presentation order, cut where they step back by more than reordering explains."""
+    # reordering within a recording is a fraction of a second; 2 s leave room for one picture a second
+    back = int(2 / time_base)
+    if not len(known):
+        return []
+    if not (known < np.maximum.accumulate(known) - back).any():
+        return [np.sort(known)]
+    cuts, high = [], int(known[0])
+    for index, pts in enumerate(known.tolist()):
+        if pts < high - back:
+            cuts.append(index)
+            high = pts
+        high = max(high, pts)
+    return [np.sort(part) for part in np.split(known, cuts)]
+
+
+def _steps(segments: list[NDArray[np.int64]]) -> NDArray[np.int64]:
+    return np.concatenate([np.diff(s) for s in segments]) if segments else np.zeros(0, np.int64)
+
+
+def _interval(
+    ticks: NDArray[np.int64], steps: NDArray[np.int64], time_base: Fraction, declared: Fraction | None, timed: bool
+) -> Fraction:
+    """Seconds one frame ordinarily stands for: the median measured, else as declared, else assumed."""
+    if timed:
+        known = np.flatnonzero(ticks != NO_PTS)
+        if len(known) < len(ticks) and len(known) > 1:
+            # several frames lie between two timestamps: each takes its share
+            rates = np.diff(ticks[known]) / np.diff(known)
+            rates = rates[rates > 0]
+            if len(rates):
+                return max(1, round(float(np.median(rates)))) * time_base
+        ahead = steps[(steps > 0) & (steps < int(CLOCK_STEP_S / time_base))]
+        if len(ahead):
+            return int(np.quantile(ahead, 0.5, method="lower")) * time_base
+    return 1 / declared if declared else ASSUMED_INTERVAL
+
+
+def _timeline(
+    ticks: NDArray[np.int64],
+    segments: list[NDArray[np.int64]],
+    steps: NDArray[np.int64],
+    time_base: Fraction,
+    interval: Fraction,
+    timed: bool,
+    problems: list[Problem],
+) -> int:
+    """Ticks from the first frame to the end of the last; adds what is wrong with the timestamps to ``problems``."""
+    one = max(1, round(interval / time_base))
+    if not timed:
+        problems.append(untimed_problem(interval))
+        return round(len(ticks) * interval / time_base)
+    complete = bool((ticks != NO_PTS).all())
+    if complete and len(segments) == 1 and len(steps) and steps.min() > 0 and steps.max() * time_base <= GAP_S:
+        return int(segments[0][-1] - segments[0][0]) + one
+    line: Timeline[None] = Timeline(time_base, interval)
+    order = np.concatenate(segments) if complete else ticks
+    end = 0
+    for pts in order.tolist():
+        for placed in line.push(None if pts == NO_PTS else pts, None):
+            end = placed.position
+            if placed.event == "gap":
+                line.note_gap(placed)
+    for placed in line.flush():
+        end = placed.position
+    problems += line.problems()
+    return end + one
+
+
+def untimed_problem(interval: Fraction) -> Problem:
+    """What to say of a stream without timestamps."""
+    return Problem(
+        "no-timestamps",
+        f"the file holds no timestamps: times are assumed, counted at {float(1 / interval):.6g} frames per second",
+    )
+
+
+def _ordinary(steps: NDArray[np.int64], time_base: Fraction, interval: Fraction) -> NDArray[np.int64]:
+    limit = int(max(Fraction(GAP_S), 4 * interval) / time_base)
+    return steps[(steps > 0) & (steps <= limit)]
+
+
+def _measured_rate(steps: NDArray[np.int64], time_base: Fraction, interval: Fraction, complete: bool) -> float | None:
+    """Frames per second outside gaps."""
+    if not complete:
+        # the steps are between those frames that have a timestamp
+        return float(1 / interval)
+    ordinary = _ordinary(steps, time_base, interval)
+    return float(len(ordinary) / (int(ordinary.sum()) * time_base)) if len(ordinary) else None
+
+
+def _varies(steps: NDArray[np.int64], time_base: Fraction, interval: Fraction) -> bool:
+    ordinary = _ordinary(steps, time_base, interval)
+    rounding = max(1, int(Fraction(1, 500) / time_base))
+    off = np.abs(ordinary - int(interval / time_base)) > rounding
+    return bool(off.sum() > max(1, len(ordinary) // 100))
+
+
+def _cut_off(
+    source: Source,
+    one: _Measured,
+    line: Fraction,
+    time_base: Fraction,
+    interval: Fraction,
+    start: int | None,
+    sound_end: Fraction,
+) -> Fraction:
+    """Seconds that the container claims beyond the last packet, 0 where it claims none."""
+    if source.format not in CLAIMING or start is None:
+        return Fraction(0)
+    stream = one.stream
+    if source.format == "avi":
+        missing = stream.frames - len(one.ticks) - one.hidden
+        return missing * interval if missing > 0 else Fraction(0)
+    own = stream.duration is not None or "DURATION" in stream.metadata
+    if stream.duration is not None:
+        claimed = stream.duration * time_base
+    elif source.container.duration:
+        claimed = Fraction(source.container.duration, av.time_base)
+    else:
+        return Fraction(0)
+    covered = line - interval + max(interval, one.last_duration * time_base)
+    if source.format == "matroska,webm":
+        # its duration may be counted from zero or from the first timestamp
+        covered = max(covered, covered + start * time_base)
+    if not own:
+        covered = max(covered, sound_end)
+    missing_s = claimed - covered
+    return (
+        missing_s if missing_s > (interval * 3 / 2 if own else max(interval * 3 / 2, Fraction(1, 2))) else Fraction(0)
+    )
+
+
+def truncated_problem(info: StreamInfo) -> Problem:
+    """What to say of a stream whose end is missing."""
+    at = info.duration_s or 0.0
+    return Problem(
+        "truncated", f"the container claims {float(info.cut_off):.3f} s more than there is: truncated or unfinished", at
+    )
+
+
+def _disagreements(source: Source, one: _Measured, info: StreamInfo) -> list[Problem]:
+    """Where the container's word and the measurement differ."""
+    found: list[Problem] = []
+    if info.cut_off:
+        found.append(truncated_problem(info))
+    elif one.stream.frames and source.format in CLAIMING and one.stream.frames != info.packets + one.hidden:
+        found.append(
+            Problem("frame-count", f"the container declares {one.stream.frames} frames but gives {info.packets}")
+        )
+    if one.hidden:
+        found.append(Problem("hidden", f"{one.hidden} packets are hidden from players by the file's edit list"))
+    if one.corrupt:
+        found.append(Problem("damage", f"{one.corrupt} packet(s) flagged broken or incomplete by the container"))
+    declared, rate = info.declared_rate, info.measured_rate
+    if declared and rate and abs(rate - float(declared)) > 0.02 * float(declared):
+        found.append(Problem("rate", f"declares {float(declared):.6g} frames per second, timestamps give {rate:.6g}"))
+    return found

@@ -1,0 +1,274 @@
+"""Open a file as media: read-only, by content alone, with no way to reach any other file or the network."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final
+
+import av
+import av.container
+import av.error
+import av.logging
+
+from vidreview.errors import EvidenceError, MediaError
+from vidreview.model import Problem
+
+if TYPE_CHECKING:
+    from av.video.stream import VideoStream
+
+# FFmpeg's own messages would spill over the examiner's terminal; what matters is turned into Problems
+av.logging.set_level(None)
+
+
+def _names(text: str) -> list[str]:
+    return text.split()
+
+
+#: Demuxers that raise no timestamps of their own: the bare bit stream of one picture after another.
+RAW_FORMATS: Final = frozenset(
+    _names("av1 avs2 avs3 cavsvideo dirac evc h261 h263 h264 hevc m4v mjpeg mpegvideo mpjpeg obu vc1 vvc")
+)
+
+#: The only demuxers that evidence may choose. Play lists (hls, concat, dash, sdp …) are left out: one line of text in a
+#: hostile file would make FFmpeg open other files or the network. Pictures and text art are not footage.
+FORMATS: Final = (
+    *sorted(RAW_FORMATS),
+    *_names("aac amr asf avi dhav dv flac flic flv gif gxf hxvs ifv iv8 ivf live_flv lmlm4 luodat lvf lxf"),
+    *_names("matroska mov mp3 mp4 mpeg mpegts mtv mvi mxf mxg nc nsv nut nuv ogg pva rm sdr2 smjpeg vivo wav"),
+    *_names("webm wtv xmv yuv4mpegpipe"),
+)
+
+#: How far into a file footage wrapped in something else is looked for, bytes, and how many starts are tried.
+SEARCH_BYTES: Final = 256 << 20
+SEARCH_TRIES: Final = 16
+
+#: How known containers begin; each is worth a try wherever it stands inside another file.
+_STARTS: Final = re.compile(
+    rb"RIFF....AVI LIST|\x1a\x45\xdf\xa3.{1,40}(?:matroska|webm)|\x00\x00\x00.ftyp(?=[ -~]{4})|IMKH"
+    rb"|\x30\x26\xb2\x75\x8e\x66\xcf\x11\xa6\xd9\x00\xaa\x00\x62\xce\x6c|DHAV[\xf0-\xff]\x00|DAHUA"
+    rb"|\x00\x00\x01\xba[\x44-\x7f].{4}[\x01\x03\x05\x07-\xff].{3}[\xf8-\xff]\x00\x00\x01",
+    re.DOTALL,
+)
+_PROGRAMS: Final = (b"MZ", b"\x7fELF")
+
+
+class _Window:
+    """A read-only file object that shows a file from one offset on."""
+
+    def __init__(self, handle: int, offset: int) -> None:
+        self._file = os.fdopen(os.dup(handle), "rb", buffering=1 << 18)
+        self._offset = offset
+        self._file.seek(offset)
+
+    def read(self, size: int = -1) -> bytes:
+        return self._file.read(size)
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        start = self._offset if whence == os.SEEK_SET else 0
+        return self._file.seek(start + position, whence) - self._offset
+
+    def tell(self) -> int:
+        return self._file.tell() - self._offset
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class Source:
+    """An opened container; a context manager that closes it and the file."""
+
+    def __init__(self, path: Path) -> None:
+        """Open ``path``; raises EvidenceError when it cannot be read, MediaError when it holds no known container."""
+        self.path = path
+        self.problems: list[Problem] = []
+        #: byte of the file at which the container begins
+        self.offset = 0
+        self._window: _Window | None = None
+        self._handle = open_readonly(path)
+        try:
+            self.size = os.fstat(self._handle).st_size
+            self.container = self._open()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Source:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the container and the file; harmless when done twice."""
+        container = self.__dict__.pop("container", None)
+        if container is not None:
+            container.close()
+        if self._window is not None:
+            self._window.close()
+            self._window = None
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    @property
+    def format(self) -> str:
+        """FFmpeg's name for the container."""
+        return self.container.format.name
+
+    @property
+    def raw(self) -> bool:
+        """True for a bare bit stream: whatever timestamps come out, the file holds none."""
+        return self.format in RAW_FORMATS
+
+    def video_streams(self) -> list[VideoStream]:
+        """Moving pictures, without cover art."""
+        return [s for s in self.container.streams.video if not is_cover(s)]
+
+    def _open(self) -> av.container.InputContainer:
+        if self.size == 0:
+            raise MediaError(f"{self.path}: the file is empty (0 bytes)")
+        head = os.pread(self._handle, 4096, 0)
+        failure: Exception | None = None
+        try:
+            container = self._demuxer(0)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            failure = error
+        else:
+            if container.format.name not in RAW_FORMATS or _begins_raw(head):
+                return container
+            # FFmpeg finds pictures in anything that contains start codes, but without their container they have no time
+            found = self._embedded(head)
+            if found is not None:
+                container.close()
+                return found
+            if not head.startswith(_PROGRAMS):
+                return container
+            container.close()
+        found = self._embedded(head)
+        if found is not None:
+            return found
+        raise MediaError(f"{self.path}: {_why_not(head, self._handle, self.size, failure)}")
+
+    def _demuxer(self, offset: int) -> av.container.InputContainer:
+        options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "fd"}
+        if not offset:
+            # by number, not by name: the name's extension cannot sway FFmpeg, and no name is taken for a protocol
+            os.lseek(self._handle, 0, os.SEEK_SET)
+            return av.open("fd:", "r", options=options | {"fd": str(self._handle)}, metadata_errors="backslashreplace")
+        window = _Window(self._handle, offset)
+        try:
+            container = av.open(window, "r", options=options, metadata_errors="backslashreplace", buffer_size=1 << 16)
+        except BaseException:
+            window.close()
+            raise
+        self._window = window
+        return container
+
+    def _embedded(self, head: bytes) -> av.container.InputContainer | None:
+        """The first container found inside the file at a later byte, None without one."""
+        for offset in _embedded_starts(self._handle, self.size):
+            try:
+                container = self._demuxer(offset)
+            except (av.error.FFmpegError, OSError, ValueError):
+                continue
+            if container.format.name not in RAW_FORMATS and any(not is_cover(s) for s in container.streams.video):
+                self.offset = offset
+                what = "an executable" if head.startswith(_PROGRAMS) else "another file"
+                rest = (
+                    "; the program was not run and may hold more: needs a specialist"
+                    if what[3:] == "executable"
+                    else ""
+                )
+                self.problems.append(
+                    Problem("wrapped", f"{container.format.name} container found at byte {offset} inside {what}{rest}")
+                )
+                return container
+            container.close()
+            if self._window is not None:
+                self._window.close()
+                self._window = None
+        return None
+
+
+def open_readonly(path: Path) -> int:
+    """A read-only file descriptor that leaves the access time alone where permitted; raises EvidenceError."""
+    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+    try:
+        try:
+            handle = os.open(path, flags | getattr(os, "O_NOATIME", 0))
+        except PermissionError:
+            handle = os.open(path, flags)
+    except OSError as error:
+        raise EvidenceError(f"{path}: cannot be opened: {error.strerror or error}") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise EvidenceError(f"{path}: not a regular file")
+    return handle
+
+
+def is_cover(stream: VideoStream) -> bool:
+    """True for a still picture that is attached to the file, such as cover art."""
+    from av.stream import Disposition
+
+    return bool(stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails))
+
+
+def _begins_raw(head: bytes) -> bool:
+    """The file begins the way a bare bit stream does: with a start code or a JPEG picture."""
+    return head.startswith((b"\x00\x00\x01", b"\x00\x00\x00\x01", b"\xff\xd8\xff", b"\x12\x00\x0a", b"--"))
+
+
+def _embedded_starts(handle: int, size: int) -> Iterator[int]:
+    """Offsets above 0 at which a known container seems to begin, first ones first."""
+    with mmap.mmap(handle, min(size, SEARCH_BYTES), prot=mmap.PROT_READ) as view:
+        tries = 0
+        for match in _STARTS.finditer(view):
+            if match.start() == 0:
+                continue
+            yield match.start()
+            tries += 1
+            if tries >= SEARCH_TRIES:
+                return
+
+
+def _why_not(head: bytes, handle: int, size: int, failure: Exception | None) -> str:
+    """One reason, for people, why the file gives no video."""
+    if head.startswith(_PROGRAMS):
+        return "executable: may be a proprietary player with footage inside; not run, needs a specialist"
+    if head[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip") and not _has_box(handle, size, b"moov"):
+        return (
+            "the index (moov) was never written: recording interrupted or file truncated; a specialist may rebuild it"
+        )
+    if not any(head):
+        return "the file begins with zeros only: never written, or wiped"
+    text = sum(32 <= byte < 127 or byte in b"\t\r\n\f" for byte in head)
+    if text >= 0.97 * len(head):
+        return "plain text, not a video"
+    detail = getattr(failure, "strerror", None) or "unknown"
+    return f"no known video container or bit stream ({detail}); may be a proprietary format that needs its own player"
+
+
+def _has_box(handle: int, size: int, kind: bytes) -> bool:
+    """True when an MP4 file has such a box at its top level."""
+    position = 0
+    for _ in range(10_000):
+        header = os.pread(handle, 16, position)
+        if len(header) < 8:
+            return False
+        length = int.from_bytes(header[:4], "big")
+        if header[4:8] == kind:
+            return True
+        if length == 1:
+            length = int.from_bytes(header[8:16], "big")
+        if length < 8 or position + length > size:
+            return False
+        position += length
+    return False
