@@ -1,0 +1,23 @@
+"""The one place where numba's flags stand.
+
+Every kernel has an explicit signature (compiled once, then cached on disk), releases the GIL, and is compiled
+without fastmath: the same input gives the same bits on every run, which a record that must be repeatable needs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import numba
+
+Kernel = TypeVar("Kernel", bound=Callable[..., Any])
+
+
+#: a plane of bytes that is only read: the decoder's own memory
+PLANE = numba.types.Array(numba.types.uint8, 1, "C", readonly=True)
+
+
+def kernel(signature: Any) -> Callable[[Kernel], Kernel]:
+    """Compile a function of arrays and scalars for ``signature``; NUMBA_DISABLE_JIT=1 leaves it plain Python."""
+    return cast("Callable[[Kernel], Kernel]", numba.njit(signature, nogil=True, cache=True, fastmath=False))

@@ -1,0 +1,147 @@
+"""At a track's end: what it was, and whether it is an event or unused material (rule E4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidreview.model import CLASS_OF_LABEL, EventClass, Point, Track
+from vidreview.track.live import Course, Live
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdicts:
+    """The rules by which tracks are named and kept; each dropped track says which one dropped it."""
+
+    #: a named track shorter than this is no event, seconds
+    min_track_s: float = 0.3
+    #: an unnamed one must last this long in place, or travel, seconds
+    min_motion_s: float = 1.0
+    #: share of the looks that must have found the class
+    min_share: float = 0.04
+    #: False keeps whatever has a detection, for detections that come from elsewhere
+    strict: bool = True
+
+    def settled(self, track: Live) -> bool:
+        """True when more looks would not change the class."""
+        return track.ballots >= 3 and self._recognised(track)
+
+    def judge(self, track: Live, others: list[Live]) -> Track:
+        """The finished track, with its class and, if it is no event, the reason."""
+        label, event_class = self._name(track)
+        course = track.course
+        travel = travelled(course)
+        stationary = travel < 0.35
+        dropped = None
+        if event_class == "motion":
+            dropped = self._drop_motion(track, travel, others)
+        elif self.strict:
+            dropped = self._drop_named(track, event_class, stationary)
+        return Track(
+            event_class=event_class,
+            label=label,
+            points=_points(course),
+            score=round(track.score_sum / track.detections, 4) if event_class != "motion" else None,
+            detections=track.detections,
+            stationary=stationary,
+            dropped=dropped,
+        )
+
+    def _recognised(self, track: Live) -> bool:
+        """Enough was seen of its class: one good look and a second, or many fair ones, and not too few of all."""
+        total = sum(track.votes.values())
+        if not self.strict:
+            return track.ballots > 0
+        enough = (track.best >= 0.5 and track.ballots >= 2) or total >= 1.0 or track.best >= 0.65
+        return enough and track.ballots >= self.min_share * track.looks
+
+    def _name(self, track: Live) -> tuple[str, EventClass]:
+        if not self._recognised(track):
+            return "motion", "motion"
+        kind = track.event_class
+        label = max((v, name) for name, v in track.votes.items() if CLASS_OF_LABEL[name] == kind)[1]
+        return label, kind
+
+    def _drop_named(self, track: Live, event_class: EventClass, stationary: bool) -> str | None:
+        length = track.course.seconds[-1] - track.course.seconds[0]
+        if track.detections < 2 and track.stirred < 2:
+            return "seen once"
+        if length < self.min_track_s and track.ballots < 3:
+            return f"shorter than {self.min_track_s:g} s"
+        if stationary and event_class == "vehicle":
+            return "stands still throughout"
+        mean = track.score_sum / max(1, track.detections)
+        if stationary and mean < 0.45 and track.stirred < 0.2 * len(track.course.frames):
+            return "stands still throughout, and the detector is unsure of it"
+        return None
+
+    def _drop_motion(self, track: Live, travel: float, others: list[Live]) -> str | None:
+        course = track.course
+        seconds = course.seconds[-1] - course.seconds[0]
+        if track.stirred < 2:
+            return "nothing moved there" if track.named else "seen once"
+        if _share_beside(track, others) >= 0.5:
+            return "part of a recognised object, or its shadow"
+        went = travel >= 1.0 and (seconds >= self.min_motion_s or (travel >= 2.0 and len(course.frames) >= 4))
+        stirred = seconds >= 3.0 * self.min_motion_s and track.stirred >= 0.5 * len(course.frames)
+        if not went and not stirred:
+            return "did not travel, and did not last"
+        return None
+
+
+def travelled(course: Course) -> float:
+    """How far the centre got from where it began, in the thing's own sizes, jitter taken out by a running median."""
+    boxes = np.array(course.boxes)
+    seen = np.array([s != "interpolated" for s in course.sources])
+    boxes = boxes[seen] if seen.any() else boxes
+    centres = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2], axis=1)
+    size = max(8.0, float(np.median((boxes[:, 2:] - boxes[:, :2]).mean(axis=1))))
+    if len(centres) >= 5:
+        windows = np.lib.stride_tricks.sliding_window_view(centres, 5, axis=0)
+        centres = np.median(windows, axis=2)
+    away = np.hypot(centres[:, 0] - centres[0, 0], centres[:, 1] - centres[0, 1])
+    return float(away.max()) / size
+
+
+def _share_beside(track: Live, others: list[Live]) -> float:
+    """Share of a motion track's points that lie, by half, in the widened box of a named track at that time."""
+    course = track.course
+    frames = np.array(course.frames)
+    mine = np.array(course.boxes)
+    covered = np.zeros(len(frames), bool)
+    area = np.maximum(1.0, (mine[:, 2] - mine[:, 0]) * (mine[:, 3] - mine[:, 1]))
+    for other in others:
+        if other is track or not other.named or not other.course.frames:
+            continue
+        theirs = other.course
+        if theirs.frames[-1] < frames[0] or theirs.frames[0] > frames[-1]:
+            continue
+        near = np.clip(np.searchsorted(theirs.frames, frames), 0, len(theirs.frames) - 1)
+        during = (frames >= theirs.frames[0]) & (frames <= theirs.frames[-1])
+        boxes = np.array(theirs.boxes)[near]
+        margin = 0.25 * (boxes[:, 2:] - boxes[:, :2])
+        low = np.maximum(mine[:, :2], boxes[:, :2] - margin)
+        high = np.minimum(mine[:, 2:], boxes[:, 2:] + margin)
+        both = np.prod(np.maximum(0.0, high - low), axis=1)
+        covered |= during & (both >= 0.5 * area)
+    return float(covered.mean())
+
+
+def _points(course: Course) -> tuple[Point, ...]:
+    return tuple(
+        Point(frame, pts, seconds, box, source, score, label)
+        for frame, pts, seconds, box, source, score, label in zip(
+            course.frames,
+            course.pts,
+            course.seconds,
+            course.boxes,
+            course.sources,
+            course.scores,
+            course.labels,
+            strict=True,
+        )
+    )

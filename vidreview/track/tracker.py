@@ -1,0 +1,321 @@
+"""Following objects frame by frame."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidreview.kernels.assign import assign
+from vidreview.kernels.boxes import inside_matrix, iou_matrix
+from vidreview.model import CLASS_OF_LABEL, LABELS, Boxes, Detections, Track
+from vidreview.track.judge import Verdicts
+from vidreview.track.link import SHORT_GAP_S, link
+from vidreview.track.live import BLOB_ERROR, DETECTED_ERROR, VOTE_SCORE, Course, Live
+
+Float = NDArray[np.float64]
+Clock = tuple[int, int, float]
+
+#: patience with a track that nothing has seen, seconds: while moving, while standing, a vehicle that has stood a while
+LOST_MOVING_S, LOST_STANDING_S, LOST_PARKED_S = 2.0, 12.0, 120.0
+#: patience with a motion track
+LOST_BLOB_S = 1.0
+#: below this speed, in own sizes a second, something stands
+STANDING = 0.25
+#: points of what stands are kept this far apart, seconds
+STANDING_STEP_S = 1.0
+#: finished tracks wait this long for what may continue them, seconds
+HOLD_S = 30.0
+#: share of a box that must be in another for the two to be one thing
+SAME_THING = 0.5
+
+
+class Tracker:
+    """Follows every object of one stream; ids belong to the instance."""
+
+    def __init__(self, high_score: float, verdicts: Verdicts) -> None:
+        """``high_score`` starts a track; ``verdicts`` decides at its end what it was."""
+        self.high_score = high_score
+        self.verdicts = verdicts
+        self.live: list[Live] = []
+        self._held: list[Live] = []
+        self._beside: list[Live] = []
+        self._next_key = 0
+        self._link_due_s = 0.0
+
+    def update(self, clock: Clock, detections: Detections | None, blobs: Boxes | None) -> None:
+        """Take in one frame: ``clock`` is its number, PTS and seconds.
+
+        ``detections`` is None when the detector did not look at it, ``blobs`` (n, 4) xyxy is None without a gate.
+        """
+        seconds = clock[2]
+        for track in self.live:
+            track.advance(seconds)
+        updated: set[int] = set()
+        if detections is not None:
+            updated = self._detected(clock, detections)
+        if blobs is not None:
+            self._moved(clock, np.ascontiguousarray(blobs, dtype=np.float64), updated)
+        for track in self.live:
+            standing = track.seen_s < seconds - STANDING_STEP_S and track.speed < STANDING
+            step = STANDING_STEP_S if standing else 0.0
+            if track.named and (not track.course.seconds or seconds >= track.course.seconds[-1] + step):
+                track.course.add(clock, track.box, "interpolated")
+            if seconds - track.moved_s > 0.5 and seconds - track.detected_s > 0.5 and blobs is not None:
+                track.rest()
+        self._end_lost(seconds)
+
+    def cut(self) -> None:
+        """The recording has a break: nothing that was there is known to be what comes after."""
+        for track in self.live:
+            self._end(track)
+        self.live = []
+
+    def unnamed(self, seconds: float, most: int) -> list[Boxes]:
+        """Boxes of up to ``most`` tracks that want a second, closer look, the longest waiting first.
+
+        A track wants one while its class is unsettled, ever more seldom the more looks were in vain.
+        """
+        wanting = []
+        for track in self.live:
+            age = seconds - (track.course.seconds[0] if track.course.seconds else seconds)
+            wait = 0.35 * (1 + track.second_looks) ** 0.5 if track.second_looks < 12 else 5.0
+            seen = seconds - track.seen_s < 0.5
+            if age >= 0.2 and seen and not self.verdicts.settled(track) and seconds - track.second_look_s >= wait:
+                wanting.append(track)
+        wanting.sort(key=lambda t: (t.second_looks, t.key))
+        for track in wanting[:most]:
+            track.second_looks += 1
+            track.second_look_s = seconds
+        return [t.box.astype(np.float32) for t in wanting[:most]]
+
+    def drain(self, seconds: float) -> list[Track]:
+        """The tracks that are over for good by ``seconds``, in order of their beginning."""
+        if seconds < self._link_due_s:
+            return []
+        self._link_due_s = seconds + 5.0
+        return self._release(seconds, everything=False)
+
+    def finish(self) -> list[Track]:
+        """The stream is over: all tracks that are left, in order of their beginning."""
+        self.cut()
+        return self._release(float("inf"), everything=True)
+
+    # -- detections ---------------------------------------------------------------------------------------------
+
+    def _detected(self, clock: Clock, detections: Detections) -> set[int]:
+        """Give detections to tracks; returns the keys of those that got one."""
+        for track in self.live:
+            track.looks += 1
+        boxes = np.ascontiguousarray(detections.boxes, dtype=np.float64)
+        names = [LABELS[int(k)] for k in detections.labels]
+        scores = [float(s) for s in detections.scores]
+        free = list(range(len(scores)))
+        updated: set[int] = set()
+
+        def give(tracks: list[Live], which: list[int], cost: Float, limit: float) -> None:
+            if not tracks or not which:
+                return
+            for row, column in enumerate(assign(np.ascontiguousarray(cost), limit)):
+                if column >= 0:
+                    self._take(tracks[row], clock, boxes[which[column]], scores[which[column]], names[which[column]])
+                    updated.add(tracks[row].key)
+                    free.remove(which[column])
+
+        for sure in (True, False):
+            known = [t for t in self.live if t.named and t.key not in updated]
+            which = [k for k in free if (scores[k] >= self.high_score) == sure]
+            give(known, which, self._distance(known, which, boxes, names), 0.75 if sure else 0.65)
+        # what is left and sure may have moved far since the last look
+        known = [t for t in self.live if t.named and t.key not in updated]
+        which = [k for k in free if scores[k] >= self.high_score]
+        give(known, which, self._distance(known, which, boxes, names, reach=0.5), 0.85)
+        # a blob that was followed without a name gets one
+        for least in (self.high_score, 0.0):
+            unknown = [t for t in self.live if not t.named and t.key not in updated]
+            which = [k for k in free if scores[k] >= least]
+            give(unknown, which, self._mismatch(unknown, which, boxes), 1 - SAME_THING)
+        self._begin_detected(clock, boxes, scores, names, free, updated)
+        return updated
+
+    def _begin_detected(
+        self, clock: Clock, boxes: Float, scores: list[float], names: list[str], free: list[int], updated: set[int]
+    ) -> None:
+        """Sure detections that nothing claims begin tracks, unless they name again what was just named."""
+        for k in free:
+            if scores[k] < self.high_score:
+                continue
+            again = [t for t in self.live if t.key in updated]
+            overlap = iou_matrix(boxes[k : k + 1], _boxes(again))[0]
+            if len(again) and overlap.max() >= 0.7:
+                again[int(overlap.argmax())].vote(names[k], scores[k])
+                continue
+            track = Live.begin(self._key(), clock, boxes[k], DETECTED_ERROR)
+            track.looks = 1
+            self._take(track, clock, boxes[k], scores[k], names[k])
+            self.live.append(track)
+            updated.add(track.key)
+
+    def _take(self, track: Live, clock: Clock, box: Float, score: float, label: str) -> None:
+        track.vote(label, score)
+        if not track.named and score < VOTE_SCORE:
+            return  # too weak to say where the thing is; the blob knows better
+        if track.ballots == 1 and score >= VOTE_SCORE and track.course.sources[-1:] == ["motion"]:
+            # a blob's box and a detection's are not one measure: begin the filter anew, keep the velocity
+            velocity = track.mean[:, 1].copy()
+            anew = Live.begin(track.key, clock, box, DETECTED_ERROR)
+            track.mean, track.cov = anew.mean, anew.cov
+            track.mean[:2, 1] = velocity[:2]
+        else:
+            track.measure(box, DETECTED_ERROR * (1.0 if score >= self.high_score else 2.0))
+        track.course.add(clock, box, "detected", score, label)
+        track.seen_s = track.detected_s = clock[2]
+
+    def _distance(
+        self, tracks: list[Live], which: list[int], boxes: Float, names: list[str], reach: float = 0.0
+    ) -> Float:
+        """1 − IoU, both boxes grown by ``reach`` of their size, and more where the classes differ."""
+        a, b = _grown(_boxes(tracks), reach), _grown(boxes[which], reach)
+        cost = 1.0 - iou_matrix(a, b)
+        for row, track in enumerate(tracks):
+            if track.ballots >= 2:
+                for column, k in enumerate(which):
+                    if CLASS_OF_LABEL[names[k]] != track.event_class:
+                        cost[row, column] += 0.3
+        return cost
+
+    def _mismatch(self, tracks: list[Live], which: list[int], boxes: Float) -> Float:
+        """How little of the smaller of blob and detection lies in the other; 0 is all of it."""
+        a, b = _boxes(tracks), np.ascontiguousarray(boxes[which])
+        together = np.maximum(inside_matrix(a, b), 0.9 * inside_matrix(b, a).T)
+        # of several blobs in one detection the one that fills it most is the object
+        cost: Float = 1.0 - together + 0.2 * (1.0 - iou_matrix(a, b))
+        return cost
+
+    # -- blobs --------------------------------------------------------------------------------------------------
+
+    def _moved(self, clock: Clock, blobs: Float, updated: set[int]) -> None:
+        """Let blobs keep named tracks alive, carry unnamed ones, and begin new ones."""
+        named = [t for t in self.live if t.named]
+        unnamed = [t for t in self.live if not t.named]
+        if not len(blobs):
+            return
+        free = np.ones(len(blobs), bool)
+        if named:
+            free = self._support(clock, named, blobs, updated)
+        left = np.ascontiguousarray(blobs[free])
+        if unnamed and len(left):
+            a, b = _grown(_boxes(unnamed), 0.4, 6.0), _grown(left, 0.4, 6.0)
+            cost = 1.0 - iou_matrix(a, b)
+            for row, column in enumerate(assign(np.ascontiguousarray(cost), 0.93)):
+                if column >= 0:
+                    track = unnamed[row]
+                    track.measure(left[column], BLOB_ERROR)
+                    track.course.add(clock, left[column], "motion")
+                    track.seen_s = track.moved_s = clock[2]
+                    track.stirred += 1
+                    left[column] = np.nan
+        for box in left:
+            if not np.isnan(box[0]) and not self._inside_live(box, unnamed):
+                track = Live.begin(self._key(), clock, box, BLOB_ERROR)
+                track.course.add(clock, box, "motion")
+                track.moved_s = clock[2]
+                track.stirred = 1
+                self.live.append(track)
+
+    def _support(self, clock: Clock, named: list[Live], blobs: Float, updated: set[int]) -> NDArray[np.bool_]:
+        """Blobs in the boxes of named tracks are theirs; returns which blobs are left over."""
+        boxes = _boxes(named)
+        covered = inside_matrix(boxes, blobs)
+        within = inside_matrix(blobs, _grown(boxes, 0.15)).T
+        overlap = iou_matrix(boxes, blobs)
+        for row, track in enumerate(named):
+            if covered[row].max() < 0.15 and within[row].max() < SAME_THING:
+                continue
+            track.stirred += 1
+            if track.key in updated:
+                track.moved_s = clock[2]
+                continue
+            best = int(overlap[row].argmax())
+            alone = (covered[:, best] > 0.3).sum() == 1
+            if alone and overlap[row, best] >= 0.35 and clock[2] - track.detected_s < 3 * LOST_MOVING_S:
+                # its own blob, and about its size: where the detector is silent, the blob leads
+                track.measure(blobs[best], BLOB_ERROR)
+                track.seen_s = track.moved_s = clock[2]
+                track.course.add(clock, track.box, "motion")
+            elif clock[2] - track.detected_s < LOST_MOVING_S:
+                track.moved_s = clock[2]
+                track.seen_s = clock[2]
+        left: NDArray[np.bool_] = (within.max(axis=0) < SAME_THING) & (covered.max(axis=0) < 0.6)
+        return left
+
+    def _inside_live(self, box: Float, unnamed: list[Live]) -> bool:
+        """True for a splinter of a blob that is followed already."""
+        if not unnamed:
+            return False
+        share = inside_matrix(np.ascontiguousarray(box[None]), _grown(_boxes(unnamed), 0.2))
+        return bool(share.max() >= 0.7)
+
+    # -- ends ---------------------------------------------------------------------------------------------------
+
+    def _end_lost(self, seconds: float) -> None:
+        lost = [t for t in self.live if seconds - t.seen_s > self._patience(t)]
+        for track in lost:
+            self._end(track)
+        if lost:
+            gone = {t.key for t in lost}
+            self.live = [t for t in self.live if t.key not in gone]
+
+    def _patience(self, track: Live) -> float:
+        if not track.named:
+            return LOST_BLOB_S
+        if track.speed >= STANDING:
+            return LOST_MOVING_S
+        first = track.course.seconds[0] if track.course.seconds else track.seen_s
+        if track.event_class == "vehicle" and track.seen_s - first > LOST_STANDING_S:
+            return LOST_PARKED_S
+        return LOST_STANDING_S if track.ballots >= 3 else LOST_MOVING_S
+
+    def _end(self, track: Live) -> None:
+        track.ended = True
+        track.course.trim()
+        if track.course.frames:
+            self._held.append(track)
+
+    def _release(self, seconds: float, *, everything: bool) -> list[Track]:
+        self._held = link(self._held, self.live, seconds)
+        if everything:
+            ready, self._held = self._held, []
+        else:
+            ready = [t for t in self._held if t.course.seconds[-1] < seconds - HOLD_S - SHORT_GAP_S]
+            gone = {t.key for t in ready}
+            self._held = [t for t in self._held if t.key not in gone]
+        ready.sort(key=lambda t: (t.course.seconds[0], t.key))
+        for track in ready:
+            track.course.interpolate()
+        others = self._beside + ready + self._held + self.live
+        tracks = [self.verdicts.judge(track, others) for track in ready]
+        self._beside += [t for t in ready if t.named]
+        oldest = min((t.course.seconds[0] for t in self._held + self.live if t.course.seconds), default=float("inf"))
+        self._beside = [t for t in self._beside if t.course.seconds[-1] >= oldest]
+        return tracks
+
+    def _key(self) -> int:
+        self._next_key += 1
+        return self._next_key
+
+
+def _boxes(tracks: Iterable[Live]) -> Float:
+    found = [t.box for t in tracks]
+    return np.ascontiguousarray(np.stack(found)) if found else np.zeros((0, 4))
+
+
+def _grown(boxes: Float, share: float, least: float = 0.0) -> Float:
+    """Boxes wider and higher by ``share`` of their size on each side, at least ``least`` pixels."""
+    size = boxes[:, 2:] - boxes[:, :2]
+    margin = np.maximum(share * size, least)
+    return np.ascontiguousarray(np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1))
+
+
+__all__ = ["Course", "Tracker"]
