@@ -12,7 +12,7 @@ from vidreview.errors import ModelError
 from vidreview.model import LABELS, Boxes, Detections
 
 #: two boxes of one group that overlap this much are one object
-DOUBLE_IOU = 0.7
+DOUBLE_IOU = 0.6
 #: a person or vehicle box that overlaps a better box of another class this much is that other thing
 RENAMED_IOU = 0.7
 #: more candidates than this on one picture are noise; the best are kept

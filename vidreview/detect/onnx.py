@@ -12,6 +12,7 @@ import numpy as np
 from vidreview.detect.cores import physical_cores
 from vidreview.detect.decode import ClassMap, class_map, decode
 from vidreview.detect.letterbox import Letterbox, fill, fit
+from vidreview.detect.offline import import_onnxruntime
 from vidreview.detect.weights import read_checked
 from vidreview.errors import ModelError
 from vidreview.model import Detections, Pixels
@@ -108,8 +109,7 @@ def _batches(boxes: Sequence[Letterbox], most: int) -> list[list[int]]:
 
 
 def _open_session(content: bytes, path: Path, threads: int, providers: Sequence[str] | None) -> Any:
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -131,9 +131,7 @@ def _open_session(content: bytes, path: Path, threads: int, providers: Sequence[
 
 
 def _runtime_name(session: Any) -> str:
-    import onnxruntime
-
-    return f"onnxruntime {onnxruntime.__version__} {session.get_providers()[0]}"
+    return f"onnxruntime {import_onnxruntime().__version__} {session.get_providers()[0]}"
 
 
 def _classes(metadata: dict[str, str], path: Path) -> ClassMap:

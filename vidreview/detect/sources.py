@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from vidreview.detect.offline import OFFLINE
 from vidreview.errors import ModelError
 
 #: seconds; ample for a few megabytes over a slow line, bounded where a firewall swallows packets
@@ -99,13 +100,7 @@ class WheelSource:
 
 def ultralytics_environment(folder: Path) -> dict[str, str]:
     """The environment for a process that imports ultralytics: offline, quiet, settings kept in ``folder``."""
-    return dict(os.environ) | {
-        "YOLO_CONFIG_DIR": str(folder),
-        "YOLO_AUTOINSTALL": "false",
-        "YOLO_OFFLINE": "true",
-        "YOLO_VERBOSE": "false",
-        "MPLCONFIGDIR": str(folder),
-    }
+    return dict(os.environ) | OFFLINE | {"YOLO_CONFIG_DIR": str(folder), "MPLCONFIGDIR": str(folder)}
 
 
 def run_quietly(command: Sequence[str], folder: Path, environment: Mapping[str, str], limit_s: float) -> str:

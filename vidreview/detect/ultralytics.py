@@ -14,6 +14,7 @@ import numpy as np
 
 from vidreview.detect.cores import physical_cores
 from vidreview.detect.decode import class_map, select
+from vidreview.detect.offline import OFFLINE
 from vidreview.detect.weights import hash_model
 from vidreview.errors import ModelError
 from vidreview.model import Detections, Pixels
@@ -77,12 +78,9 @@ class UltralyticsDetector:
 
 
 def _import_offline() -> tuple[Any, tempfile.TemporaryDirectory[str]]:
-    """ultralytics, told before its import to install nothing, send nothing and write its settings elsewhere.
-
-    By itself it reports every prediction to its makers, installs missing packages and writes to ~/.config.
-    """
+    """ultralytics, told before its import to install nothing, send nothing and write its settings elsewhere."""
     folder = tempfile.TemporaryDirectory(prefix="vidreview-ultralytics-")
-    os.environ.update(YOLO_OFFLINE="true", YOLO_AUTOINSTALL="false", YOLO_VERBOSE="false")
+    os.environ.update(OFFLINE)
     os.environ.setdefault("YOLO_CONFIG_DIR", folder.name)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
