@@ -1,0 +1,289 @@
+"""Scoring: by the rule, exactly, with the reason for every miss; truth files that make no sense are refused."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import beta
+
+from vidreview.errors import UsageError
+from vidreview.validate import (
+    ClipResult,
+    Gates,
+    Score,
+    Seen,
+    TrueEvent,
+    Validation,
+    interval,
+    load_truth,
+    score,
+    unread_score,
+)
+
+from .conftest import Result
+
+PERSON = TrueEvent("person", 10.0, 20.0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "found", "recognised"),
+    [
+        (Seen("person", 10, 20), 1, 1),
+        (Seen("motion", 10, 20), 1, 0),
+        (Seen("vehicle", 10, 20), 0, 0),
+        (Seen("person", 12, 13), 1, 1),  # short, but it lies within the true event
+        (Seen("person", 15, 30), 1, 1),  # five of ten seconds: exactly half
+        (Seen("person", 15.1, 30), 0, 0),
+        (Seen("person", 0, 14.9), 0, 0),
+        (Seen("person", 12, 12), 0, 0),  # one frame has no length; half of 0.1 s is asked for
+        (Seen("person", 12, 12.05), 1, 1),
+    ],
+)
+def test_found_and_recognised(seen: Seen, found: int, recognised: int) -> None:
+    result = score([seen], [PERSON])
+    assert (result.true, result.found, result.recognised) == (1, found, recognised)
+    assert len(result.misses) == 1 - found
+
+
+@pytest.mark.parametrize(
+    ("events", "dropped", "why"),
+    [
+        ([], [], "nothing was seen at that time"),
+        ([Seen("person", 30, 40)], [], "nothing was seen at that time"),
+        ([Seen("vehicle", 9, 21)], [], "seen as vehicle only"),
+        ([Seen("motion", 5, 12)], [], "only 2.0 s of overlap with a motion event"),
+        (
+            [],
+            [Seen("person", 11, 12, "shorter than min_track_s")],
+            "a person track was dropped: shorter than min_track_s",
+        ),
+        ([], [Seen("person", 31, 32, "short")], "nothing was seen at that time"),
+    ],
+)
+def test_a_miss_says_what_was_seen(events: list[Seen], dropped: list[Seen], why: str) -> None:
+    (miss,) = score(events, [PERSON], dropped=dropped).misses
+    assert miss.why == why
+    assert miss.true == PERSON
+
+
+def test_false_seconds_lie_outside_every_widened_true_event_and_motion_is_apart() -> None:
+    truth = [PERSON, TrueEvent("person", 23.0, 24.0)]
+    result = score([Seen("person", 0, 30), Seen("motion", 25, 35), Seen("vehicle", 10, 20)], truth, footage_s=1800)
+    # 8 to 26 is one widened span: what two overlap is not counted twice
+    assert result.false_s == pytest.approx(8 + 4)
+    assert result.motion_false_s == pytest.approx(9)
+    assert result.per_hour(result.false_s) == pytest.approx(24)
+
+
+def test_start_error_is_that_of_the_nearest_event_and_keeps_its_sign() -> None:
+    result = score([Seen("motion", 9.7, 14), Seen("person", 10.5, 20)], [PERSON])
+    assert result.start_errors_s == pytest.approx((-0.3,))
+    assert result.worst_start_error_s == pytest.approx(0.3)
+    assert score([], [PERSON]).worst_start_error_s is None
+
+
+def test_no_truth_no_recall() -> None:
+    result = score([Seen("person", 1, 3)], [], footage_s=0)
+    assert result.recall is None
+    assert interval(0, 0) is None
+    assert result.false_s == pytest.approx(2)
+    assert result.per_hour(result.false_s) is None
+
+
+def test_the_interval_is_clopper_and_pearsons() -> None:
+    low, high = interval(10, 11) or (math.nan, math.nan)
+    assert (low, high) == pytest.approx((0.5872, 0.9977), abs=1e-4)  # R: binom.test(10, 11)
+    assert interval(11, 11) == pytest.approx((0.7151, 1.0), abs=1e-4)
+    assert interval(0, 7) == pytest.approx((0.0, 0.4096), abs=1e-4)
+
+
+@given(st.integers(1, 60), st.data())
+def test_the_interval_is_made_of_beta_quantiles(true: int, data: st.DataObject) -> None:
+    found = data.draw(st.integers(0, true))
+    low, high = interval(found, true) or (math.nan, math.nan)
+    assert low == pytest.approx(beta.ppf(0.025, found, true - found + 1) if found else 0.0, abs=1e-9)
+    assert high == pytest.approx(beta.ppf(0.975, found + 1, true - found) if found < true else 1.0, abs=1e-9)
+
+
+ticks = st.integers(0, 400).map(lambda t: t / 10)
+spans = st.tuples(ticks, ticks).map(sorted)
+seen_lists = st.lists(
+    st.builds(lambda c, s: Seen(c, *s), st.sampled_from(["person", "vehicle", "motion"]), spans), max_size=6
+)
+truths = st.lists(st.builds(lambda c, s: TrueEvent(c, *s), st.sampled_from(["person", "vehicle"]), spans), max_size=5)
+
+
+@given(seen_lists, truths)
+def test_properties(events: list[Seen], truth: list[TrueEvent]) -> None:
+    result = score(events, truth)
+    assert 0 <= result.recognised <= result.found <= result.true == len(truth)
+    assert result.found + len(result.misses) == result.true
+    assert len(result.start_errors_s) == result.found
+    length = sum(e.end_s - e.start_s for e in events if e.event_class != "motion")
+    assert -1e-9 <= result.false_s <= length + 1e-9
+    # more events never find less, and never make fewer false seconds
+    more = score([*events, Seen("motion", 0, 40)], truth)
+    assert more.found >= result.found
+    assert more.motion_false_s >= result.motion_false_s
+    # second by tenth of a second, without arithmetic on spans
+    outside = sum(
+        0.1
+        for e in events
+        if e.event_class != "motion"
+        for k in range(round(e.start_s * 10), round(e.end_s * 10))
+        if not any(t.start_s - 2 <= (k + 0.5) / 10 <= t.end_s + 2 for t in truth)
+    )
+    assert result.false_s == pytest.approx(outside, abs=1e-6)
+
+
+def test_scores_add_up() -> None:
+    first = score([Seen("person", 10, 20)], [PERSON], footage_s=60)
+    second = score([Seen("vehicle", 40, 50)], [PERSON], footage_s=30)
+    total = first + second + unread_score([PERSON])
+    assert (total.true, total.found, total.recognised, total.events) == (3, 1, 1, 2)
+    assert total.footage_s == 90
+    assert total.false_s == pytest.approx(10)
+    assert [m.why for m in total.misses] == ["nothing was seen at that time", "the clip could not be read"]
+
+
+def test_gates() -> None:
+    fine = score([Seen("person", 10, 20)], [PERSON], footage_s=3600)
+    assert Gates(min_recall=1.0, max_false=0).failures(fine) == []
+    assert Gates().failures(Score()) == []
+    poor = score([Seen("person", 40, 50)], [PERSON], footage_s=1800)
+    recall, false = Gates(min_recall=0.9, max_false=10).failures(poor)
+    assert recall == "--min-recall 0.9: found 0 of 1 (0.000)"
+    assert false.startswith("--max-false 10: 20.0 false seconds")
+    assert len(Gates(min_recall=0.0, max_false=10).failures(Score())) == 2, "what cannot be judged does not pass"
+
+
+def test_damage_that_is_announced_is_no_news_and_silence_about_it_is() -> None:
+    broken = ClipResult("a", Score(), problems=("truncated",))
+    announced = ClipResult("b", Score(), problems=("truncated",), problems_expected=True)
+    silent = ClipResult("c", Score(), problems_expected=True)
+    validation = Validation((broken, announced, silent))
+    assert [clip.name for clip in validation.unread] == ["a"]
+    assert [clip.name for clip in validation.untold] == ["c"]
+
+
+@pytest.mark.footage
+@pytest.mark.parametrize("shift", [-6.0, -0.4, 0.0, 2.5])
+def test_the_shared_scorer_says_the_same(shared: Path, tmp_path: Path, shift: float) -> None:
+    clips = load_truth(shared / "footage" / "truth.json").clips
+    for clip in clips:
+        if (
+            clip.events is None or clip.name == "car-detection.mp4"
+        ):  # its truth's margins overlap; the tool counts those twice
+            continue
+        events = [Seen("motion" if k % 3 == 2 else t.event_class, max(0, t.start_s + shift), t.end_s + 2 * shift + 9)
+                  for k, t in enumerate(clip.events)]  # fmt: skip
+        listed = [{"class": e.event_class, "start_s": e.start_s, "end_s": e.end_s} for e in events]
+        (tmp_path / "events.json").write_text(json.dumps(listed))
+        command = [
+            shared / "tools" / "score_events.py",
+            tmp_path / "events.json",
+            shared / "footage" / "truth.json",
+            clip.name,
+        ]
+        done = subprocess.run([sys.executable, *map(str, command)], capture_output=True, text=True, check=False)
+        theirs = json.loads(done.stdout)
+        ours = score(events, clip.events)
+        assert (ours.true, ours.found, ours.recognised) == (theirs["true"], theirs["found"], theirs["recognised"])
+        assert len(ours.misses) == len(theirs["missed"])
+        assert abs(ours.worst_start_error_s or 0.0) == pytest.approx(theirs["worst_start_error_s"], abs=0.006)
+        union_matters = any(b.start_s - a.end_s < 4 for a, b in zip(clip.events, clip.events[1:], strict=False))
+        if not union_matters:
+            assert ours.false_s == pytest.approx(theirs["false_s"], abs=0.06)
+            assert ours.motion_false_s == pytest.approx(theirs["motion_false_s"], abs=0.06)
+        else:
+            assert ours.false_s >= theirs["false_s"] - 0.06
+
+
+@pytest.mark.footage
+def test_the_shared_truth_is_read(footage: Path) -> None:
+    truth = load_truth(footage / "truth.json")
+    counts = {clip.name: None if clip.events is None else len(clip.events) for clip in truth.clips}
+    assert counts == {
+        "one-by-one-person-detection.mp4": 6,
+        "car-detection.mp4": 4,
+        "ir_animal_4k.mp4": 0,
+        "porch_vfr.mkv": 1,
+        "pets09_s2l1.mp4": None,
+    }
+    assert truth.find("porch_vfr.mkv") == footage / "clips" / "porch_vfr.mkv"
+    assert truth.find("porch_vfr.mkv", [footage]) is None
+
+
+EVENT = {"class": "person", "start_s": 1, "end_s": 2}
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        ("", "cannot read truth"),
+        ("{", "cannot read truth"),
+        ("[" * 100_000, "cannot read truth"),
+        ("[]", "an object of clips, not a list"),
+        ("{}", "nothing to score"),
+        ('{"about": "x"}', "nothing to score"),
+        ('{"a.mp4": {"mot_truth": "gt.txt"}}', "nothing to score"),
+        ('{"events": []}', "below its clip's name"),
+        ('{"a.mp4": {"events": []}, "a.mp4": {"events": []}}', "stands in it twice"),
+        ('{"a.mp4": {"events": {}}}', '"events" must be a list'),
+        ('{"a.mp4": {"events": [3]}}', "event 1 must be an object"),
+        ('{"../a.mp4": {"events": []}}', "not a clip's file name"),
+        ('{"/a.mp4": {"events": []}}', "not a clip's file name"),
+        ('{"a.mp4": {"events": [], "partly_readable": "yes"}}', "partly_readable must be true or false"),
+    ],
+)
+def test_a_malformed_truth_file_is_refused_in_one_line(tmp_path: Path, content: str, says: str) -> None:
+    path = tmp_path / "truth.json"
+    path.write_text(content)
+    with pytest.raises(UsageError) as caught:
+        load_truth(path)
+    assert says in str(caught.value)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"class": "dog"}, "class must be one of person, vehicle, motion, not 'dog'"),
+        ({"class": ["person"]}, "class must be one of"),
+        ({"class": None}, "class must be one of"),
+        ({"start_s": "1"}, "start_s must be seconds"),
+        ({"start_s": True}, "start_s must be seconds"),
+        ({"end_s": math.nan}, "end_s must be seconds"),
+        ({"end_s": math.inf}, "end_s must be seconds"),
+        ({"start_s": 3}, "0 <= start_s <= end_s"),
+        ({"start_s": -1}, "0 <= start_s <= end_s"),
+    ],
+)
+def test_a_malformed_event_is_named(tmp_path: Path, change: dict[str, Any], says: str) -> None:
+    path = tmp_path / "truth.json"
+    path.write_text(json.dumps({"a.mp4": {"events": [EVENT, EVENT | change]}}))
+    with pytest.raises(UsageError) as caught:
+        load_truth(path)
+    assert f"{path}: a.mp4: event 2" in str(caught.value)
+    assert says in str(caught.value)
+
+
+def test_a_truth_file_that_is_not_there_or_not_text(tmp_path: Path, cli: Callable[..., Result]) -> None:
+    (tmp_path / "bytes.json").write_bytes(b"\xff\xfe\x00")
+    for path in (tmp_path / "none.json", tmp_path / "bytes.json", tmp_path):
+        with pytest.raises(UsageError, match="cannot read truth"):
+            load_truth(path)
+        done = cli("validate", path)
+        assert done.status == 2
+        assert done.out == ""
+        assert "Traceback" not in done.err
