@@ -292,8 +292,8 @@ def generate(folder: Path) -> dict[str, Any]:
     cast = actors()
     shown: list[list[int]] = [[] for _ in cast]
     times = irregular_times()
-    regular = Recording(folder / "street.mp4", Fraction(1, RATE), {"movflags": "+faststart"})
-    variable = Recording(folder / "street_vfr.mkv", Fraction(1, 1000), {})
+    regular = Recording(folder / "street.mp4", Fraction(1, RATE), {"movflags": "+faststart", "fflags": "+bitexact"})
+    variable = Recording(folder / "street_vfr.mkv", Fraction(1, 1000), {"fflags": "+bitexact"})
     digest = hashlib.sha256()
     for number, picture in enumerate(frames(cast, shown)):
         digest.update(picture.tobytes())
