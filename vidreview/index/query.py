@@ -1,0 +1,387 @@
+"""Reading a case, never altering it: filters in SQL, answers as the plain values that ``--json`` prints.
+
+Answers within a blink: imports neither numpy nor anything that decodes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from vidreview.errors import CaseError
+from vidreview.index import points, schema
+from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
+
+_WHERE_FROM = "JOIN streams stream ON stream.id = item.stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit"
+_PLACE = "exhibit.name, exhibit.name_raw, stream.number, stream.time_base_num, stream.time_base_den"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredExhibit:
+    """Where an exhibit lay when it was scanned, and what it was."""
+
+    name: str
+    path: Path
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventPlace:
+    """Where in which file an event lies: what cutting a clip or taking a still needs."""
+
+    number: int
+    exhibit: StoredExhibit
+    #: index within the container
+    stream: int
+    time_base: Fraction
+    start_pts: int
+    end_pts: int
+    peak_pts: int
+    start_s: float
+    end_s: float
+    peak_s: float
+    #: counts of presented frames from 0, from the event's tracks; PTS alone may occur twice in a stream
+    first_frame: int
+    last_frame: int
+    peak_frame: int
+
+
+class Reader:
+    """A case open for reading; writes nothing into it, and sees one state of it from first query to last."""
+
+    def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
+        """Use ``Reader.open``."""
+        self.folder = folder
+        self._db = db
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open the case in ``folder``; raises CaseError when there is none, or it cannot be read."""
+        database = folder / schema.DATABASE
+        if not database.is_file():
+            raise CaseError(f"no case in {folder}: run 'vidreview scan SOURCE --case {folder}' first")
+        # A closed case has no log beside it: told that the file will not change, SQLite makes none either. While a scan
+        # writes, or after one was killed, the log is there and must be read.
+        logged = Path(f"{database}-wal").exists()
+        try:
+            db = sqlite3.connect(
+                database.absolute().as_uri() + ("?mode=ro" if logged else "?mode=ro&immutable=1"),
+                uri=True,
+                isolation_level=None,
+                timeout=30,
+            )
+        except sqlite3.Error as error:
+            raise CaseError(f"cannot open {database}: {error}") from error
+        reader = cls(folder, db)
+        try:
+            with reader._errors():
+                present = schema.check_is_case(db, str(database))
+                if present < len(schema.MIGRATIONS):
+                    raise CaseError(
+                        f"{database} is of an older version; 'vidreview scan' on the case brings it up to date"
+                    )
+                db.execute("BEGIN")
+        except BaseException:
+            db.close()
+            raise
+        return reader
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._db.close()
+
+    def events(self, query: EventQuery | None = None) -> list[dict[str, Any]]:
+        """Events in the form of ``vidreview events --json``."""
+        query = query or EventQuery()
+        stills = self._stills()
+        reviews = dict(self._select("SELECT event, state FROM reviews ORDER BY id"))
+        members: dict[int, list[str]] = {}
+        for event, track in self._select("SELECT event, track FROM event_tracks ORDER BY event, position"):
+            members.setdefault(event, []).append(track_name(track))
+        columns = (
+            f"item.id, {_PLACE}, exhibit.sha256, item.class, item.label, item.start_pts, item.end_pts, item.start_s, "
+            "item.end_s, item.peak_s, item.max_count, item.score"
+        )
+        result = []
+        for number, name, raw, stream, num, den, sha256, kind, label, start, end, *numbers in self._items(
+            "events", columns, query, EVENT_ORDERS
+        ):
+            start_s, end_s, peak_s, count, score = numbers
+            result.append(
+                {
+                    "id": event_name(number),
+                    "exhibit": _name(name, raw),
+                    "exhibit_sha256": sha256,
+                    "stream": stream,
+                    "class": kind,
+                    "label": label,
+                    "start_pts": start,
+                    "end_pts": end,
+                    "time_base": f"{num}/{den}",
+                    "start_s": round(start_s, 6),
+                    "end_s": round(end_s, 6),
+                    "start_utc": None,
+                    "end_utc": None,
+                    "utc_uncertainty_s": None,
+                    "peak_s": round(peak_s, 6),
+                    "max_count": count,
+                    "tracks": members.get(number, []),
+                    "score": None if score is None else round(score, 6),
+                    "still": stills.get(number),
+                    "review": reviews.get(number, "unreviewed"),
+                }
+            )
+        return result
+
+    def tracks(self, query: TrackQuery | None = None) -> Iterator[dict[str, Any]]:
+        """Tracks in the form of ``vidreview tracks --json``; ``dropped`` too when those are asked for."""
+        query = query or TrackQuery()
+        columns = (
+            f"item.id, {_PLACE}, item.class, item.start_pts, item.end_pts, item.start_s, item.end_s, item.score, "
+            "item.detections, item.dropped"
+        )
+        for number, name, raw, stream, num, den, kind, start, end, start_s, end_s, score, *rest in self._items(
+            "tracks", columns, query, ORDERS
+        ):
+            detections, dropped = rest
+            course = self.track_points(number)  # one at a time: those of a whole case may not fit in memory
+            item = {
+                "id": track_name(number),
+                "exhibit": _name(name, raw),
+                "stream": stream,
+                "class": kind,
+                "start_pts": start,
+                "end_pts": end,
+                "time_base": f"{num}/{den}",
+                "start_s": round(start_s, 6),
+                "end_s": round(end_s, 6),
+                "score": None if score is None else round(score, 6),
+                "detections": detections,
+                "first_box": _box(course[0].box),
+                "last_box": _box(course[-1].box),
+                "path": [[round(point.seconds, 6), *_box(point.box)] for point in course],
+            }
+            if query.with_dropped:
+                item["dropped"] = dropped
+            yield item
+
+    def track_rows(self, query: TrackQuery) -> Iterator[dict[str, Any]]:
+        """Tracks without their points, with ``label`` and ``dropped``: what a table shows."""
+        columns = (
+            "item.id, exhibit.name, exhibit.name_raw, stream.number, item.class, item.label, item.start_s, item.end_s, "
+            "item.score, item.detections, item.stationary, item.dropped"
+        )
+        names = (
+            "number",
+            "stream",
+            "class",
+            "label",
+            "start_s",
+            "end_s",
+            "score",
+            "detections",
+            "stationary",
+            "dropped",
+        )
+        for number, name, raw, *rest in self._items("tracks", columns, query, ORDERS):
+            yield {"exhibit": _name(name, raw)} | dict(zip(names, (number, *rest), strict=True))
+
+    def track_points(self, number: int) -> list[points.StoredPoint]:
+        """The points of one track."""
+        rows = self._select("SELECT points FROM track_points WHERE track = ?", [number])
+        return points.unpack(rows[0][0]) if rows else []
+
+    def coverage(self, exhibits: Sequence[str] = ()) -> list[dict[str, Any]]:
+        """The ledger in the form of ``vidreview coverage --json``.
+
+        One entry per stream; an exhibit that has none, since it could not be read, is listed once with stream null.
+        """
+        clause, values = by_name(exhibits) if exhibits else ("true", [])
+        result = []
+        for row in self._select(
+            "SELECT exhibit.id, exhibit.name, exhibit.name_raw, exhibit.state, stream.id, stream.number, "
+            "stream.duration_s, c.duration_s, c.analysed_s, c.undecodable_s, c.gap_s, c.not_requested_s, "
+            "c.frames_presented, c.frames_damaged, c.frames_missing, c.detector_frames "
+            "FROM exhibits exhibit LEFT JOIN streams stream ON stream.exhibit = exhibit.id "
+            f"LEFT JOIN coverage c ON c.stream = stream.id WHERE {clause} ORDER BY exhibit.id, stream.number",
+            values,
+        ):
+            exhibit, name, raw, state, stream, number, probed, *ledger = row
+            problems = self._problems(exhibit, stream)
+            if ledger[0] is None:
+                # known by its container's word only: none of it was looked at
+                ledger = [probed or 0.0, 0.0, 0.0, 0.0, probed or 0.0, 0, 0, 0, 0]
+                if stream is not None or state == "running":
+                    problems.append({"kind": "unfinished", "reason": _UNFINISHED[state], "at_s": None})
+            duration, analysed, undecodable, gap, not_requested, presented, damaged, missing, looks = ledger
+            result.append(
+                {
+                    "exhibit": _name(name, raw),
+                    "stream": number,
+                    "duration_s": round(duration, 6),
+                    "frames_presented": presented,
+                    "states": {
+                        "analysed_s": round(analysed, 6),
+                        "undecodable_s": round(undecodable, 6),
+                        "gap_s": round(gap, 6),
+                        "not_requested_s": round(not_requested, 6),
+                    },
+                    "frames": {"decoded": presented, "damaged": damaged, "missing": missing},
+                    "detector_frames": looks,
+                    "problems": problems,
+                }
+            )
+        return result
+
+    def places(self, numbers: Sequence[int] | None = None) -> list[EventPlace]:
+        """Where events lie, in order of number; of all events when ``numbers`` is None."""
+        query = EventQuery(numbers=tuple(numbers)) if numbers is not None else EventQuery()
+        if numbers is not None and not numbers:
+            return []
+        columns = (
+            f"item.id, {_PLACE}, exhibit.path, exhibit.path_raw, exhibit.size, exhibit.sha256, item.start_pts, "
+            "item.end_pts, item.peak_pts, item.start_s, item.end_s, item.peak_s"
+        )
+        result = []
+        for number, name, raw, stream, num, den, path, path_raw, size, sha256, *times in self._items(
+            "events", columns, query, {"start": "item.id"}
+        ):
+            exhibit = StoredExhibit(_name(name, raw), Path(_name(path, path_raw)), size, sha256)
+            start, end, peak, start_s, end_s, peak_s = times
+            first_frame, last_frame, peak_frame = self._frames(number, peak_s)
+            result.append(
+                EventPlace(
+                    number=number,
+                    exhibit=exhibit,
+                    stream=stream,
+                    time_base=Fraction(num, den),
+                    start_pts=start,
+                    end_pts=end,
+                    peak_pts=peak,
+                    start_s=start_s,
+                    end_s=end_s,
+                    peak_s=peak_s,
+                    first_frame=first_frame,
+                    last_frame=last_frame,
+                    peak_frame=peak_frame,
+                )
+            )
+        return result
+
+    def streams(self, exhibits: Sequence[str]) -> list[tuple[StoredExhibit, int, Fraction]]:
+        """Exhibits that were scanned, with their streams' indexes and time bases, by name or pattern."""
+        clause, values = by_name(exhibits)
+        return [
+            (StoredExhibit(_name(name, raw), Path(_name(path, path_raw)), size, sha256), number, Fraction(num, den))
+            for name, raw, number, num, den, path, path_raw, size, sha256 in self._select(
+                f"SELECT {_PLACE}, exhibit.path, exhibit.path_raw, exhibit.size, exhibit.sha256 FROM exhibits exhibit "
+                f"JOIN streams stream ON stream.exhibit = exhibit.id WHERE {clause} ORDER BY exhibit.id, stream.number",
+                values,
+            )
+        ]
+
+    def exhibit_names(self) -> list[str]:
+        """The names of all exhibits, those that could not be read too, in order."""
+        rows = self._select("SELECT name, name_raw FROM exhibits ORDER BY id")
+        return [_name(name, raw) for name, raw in rows]
+
+    def numbers(self, table: str) -> tuple[int, int, int]:
+        """How many ``events`` or ``tracks`` there are, the lowest number and the highest."""
+        query = {name: f"SELECT count(*), min(id), max(id) FROM {name}" for name in ("events", "tracks")}[table]
+        count, lowest, highest = self._select(query)[0]
+        return count, lowest or 0, highest or 0
+
+    def footage(self) -> tuple[float, float, int]:
+        """Seconds analysed, seconds of all streams, and how many exhibits could not be read or were not finished."""
+        analysed, total = self._select(
+            "SELECT coalesce(sum(analysed_s), 0), coalesce(sum(duration_s), 0) FROM coverage"
+        )[0]
+        left = self._select("SELECT count(*) FROM exhibits WHERE state IN ('failed', 'running')")[0][0]
+        return analysed, total, left
+
+    def _frames(self, event: int, peak_s: float) -> tuple[int, int, int]:
+        course: list[tuple[float, int]] = []
+        for (blob,) in self._select(
+            "SELECT points FROM track_points JOIN event_tracks USING (track) WHERE event = ?", [event]
+        ):
+            course += [(point.seconds, point.frame) for point in points.unpack(blob)]
+        if not course:
+            raise CaseError(f"event {event_name(event)} has no track in case.db; run 'vidreview verify'")
+        peak = min(course, key=lambda place: (abs(place[0] - peak_s), place))[1]
+        frames = [frame for _, frame in course]
+        return min(frames), max(frames), peak
+
+    def _problems(self, exhibit: int, stream: int | None) -> list[dict[str, Any]]:
+        rows = self._select(
+            "SELECT kind, reason, at_s FROM problems WHERE exhibit = ? AND (stream IS ? OR stream IS NULL) "
+            "GROUP BY kind, reason, at_s ORDER BY min(id)",
+            [exhibit, stream],
+        )
+        return [{"kind": kind, "reason": reason, "at_s": at_s} for kind, reason, at_s in rows]
+
+    def _stills(self) -> dict[int, str]:
+        with contextlib.suppress(OSError):
+            names = os.listdir(self.folder / "stills")  # noqa: PTH208 - one call instead of an object per file
+            return {
+                int(n[1:-4]): f"stills/{n}" for n in names if n[:1] == "E" and n[-4:] == ".png" and n[1:-4].isdigit()
+            }
+        return {}
+
+    def _items(self, table: str, columns: str, query: ItemQuery, orders: dict[str, str]) -> list[tuple[Any, ...]]:
+        where, values = query.where()
+        limit = -1 if query.limit is None else query.limit
+        statement = (
+            f"SELECT {columns} FROM {table} item {_WHERE_FROM} WHERE {where} ORDER BY {orders[query.order]} LIMIT ?"
+        )
+        return self._select(statement, [*values, limit])
+
+    def _select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        with self._errors():
+            return self._db.execute(statement, values).fetchall()
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise CaseError(
+                f"cannot read the case {self.folder}: {error}; if the folder is read-only, copy it and read the copy"
+            ) from error
+
+
+_UNFINISHED = {
+    "running": "the scan of this exhibit was not finished; run 'vidreview scan' again",
+    "done": "this stream was not analysed",
+    "partial": "this stream was not analysed",
+    "failed": "this stream was not analysed: the scan of this exhibit failed",
+}
+
+
+def event_name(number: int) -> str:
+    """An event's number as people see it."""
+    return f"E{number:04d}"
+
+
+def track_name(number: int) -> str:
+    """A track's number as people see it."""
+    return f"T{number:04d}"
+
+
+def _name(text: str, raw: bytes | None) -> str:
+    return text if raw is None else os.fsdecode(raw)
+
+
+def _box(box: tuple[float, float, float, float]) -> list[float]:
+    return [round(side, 3) for side in box]
