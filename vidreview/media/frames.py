@@ -302,6 +302,6 @@ class Frames:
             why = "; ".join(dict.fromkeys(self._failures)) or "decoder error"
             found.append(Problem("damage", f"{self._failed} packet(s) failed to decode: {why}"))
         if self._damaged:
-            text = f"{self._damaged} frame(s) flagged broken or short of a lost one; those up to the next key frame may suffer"
+            text = f"{self._damaged} frame(s) flagged broken, or missing what they build on"
             found.append(Problem("damage", text, self._first_damaged))
         return found

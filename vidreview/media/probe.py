@@ -133,10 +133,8 @@ def _read_packets(source: Source, measured: dict[int, _Measured], problems: list
             _try_picture(one, None)
     if failures:
         problems.append(Problem("damage", f"the container is broken in {len(failures)} place(s): {failures[0]}"))
-    ends = [
-        t * source.container.streams[i].time_base for i, t in latest.items() if source.container.streams[i].time_base
-    ]
-    return max((Fraction(end) for end in ends), default=Fraction(0))
+    bases = {s.index: Fraction(s.time_base or 0) for s in sound}
+    return max((ticks * bases[index] for index, ticks in latest.items()), default=Fraction(0))
 
 
 def _try_picture(one: _Measured, packet: Packet[Any] | None) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import mmap
 import os
 import re
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -16,8 +15,9 @@ import av.container
 import av.error
 import av.logging
 
-from vidreview.errors import EvidenceError, MediaError
+from vidreview.errors import MediaError
 from vidreview.model import Problem
+from vidreview.readonly import open_readonly
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -196,22 +196,6 @@ class Source:
                 self._window.close()
                 self._window = None
         return None
-
-
-def open_readonly(path: Path) -> int:
-    """A read-only file descriptor that leaves the access time alone where permitted; raises EvidenceError."""
-    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
-    try:
-        try:
-            handle = os.open(path, flags | getattr(os, "O_NOATIME", 0))
-        except PermissionError:
-            handle = os.open(path, flags)
-    except OSError as error:
-        raise EvidenceError(f"{path}: cannot be opened: {error.strerror or error}") from error
-    if not stat.S_ISREG(os.fstat(handle).st_mode):
-        os.close(handle)
-        raise EvidenceError(f"{path}: not a regular file")
-    return handle
 
 
 def is_cover(stream: VideoStream) -> bool:

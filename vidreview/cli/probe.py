@@ -1,0 +1,123 @@
+"""``vidreview probe``: what each file is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidreview.cli.common import clock, json_option, plain_terminal, print_json, safe
+from vidreview.errors import UsageError, VidreviewError
+
+if TYPE_CHECKING:
+    from vidreview.model import FileInfo, Problem, StreamInfo
+
+#: Problems that mean that part of the evidence cannot be read: exit status 3.
+UNREAD = frozenset({"damage", "truncated", "undecodable"})
+
+
+@click.command(name="probe")
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE...")
+@click.option("--hash", "with_hash", is_flag=True, help="Add the SHA-256 of each file.")
+@json_option
+def command(sources: tuple[Path, ...], with_hash: bool, as_json: bool) -> int:
+    """Say what each file is: container, streams, codec, size, rate measured and declared, duration, time problems.
+
+    SOURCE is a file or a folder, which is walked. Files are identified by content and never written to. Exit status 3
+    when something could not be read, or not in full.
+
+    \b
+    Example:
+      vidreview probe /evidence/NMC-1
+      vidreview probe --json --hash front-door.dav
+    """
+    from vidreview.evidence import discover
+
+    if not any(source.exists() for source in sources):
+        raise UsageError(f"no such file or folder: {', '.join(safe(str(s)) for s in sources)}")
+    rows = []
+    for item in discover(sources):
+        row = _examine(item, with_hash)
+        rows.append(row)
+        if not as_json:
+            _print(row)
+    if as_json:
+        print_json([_plain(row) for row in rows])
+    return 3 if any(_unread(row) for row in rows) else 0
+
+
+def _examine(item: Any, with_hash: bool) -> dict[str, Any]:
+    """One line of the result: path and name, then ``info`` or the ``error`` why there is none."""
+    from vidreview.evidence import Unreadable, hash_file, is_evidence_candidate
+    from vidreview.media import probe
+
+    row: dict[str, Any] = {"path": str(item.path), "name": item.name}
+    if isinstance(item, Unreadable):
+        return row | {"error": item.reason}
+    try:
+        if with_hash:
+            row["sha256"] = str(hash_file(item.path))
+        candidate, reason = is_evidence_candidate(item.path)
+        if not candidate:
+            return row | {"error": reason}
+        return row | {"info": probe(item.path)}
+    except VidreviewError as error:
+        return row | {"error": str(error).removeprefix(f"{item.path}: ")}
+
+
+def _unread(row: dict[str, Any]) -> bool:
+    if "error" in row:
+        return True
+    return any(problem.kind in UNREAD for problem in _problems(row["info"]))
+
+
+def _problems(info: FileInfo) -> list[Problem]:
+    return [*info.problems, *(problem for stream in info.streams for problem in stream.problems)]
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    flat = {key: value for key, value in row.items() if key != "info"}
+    return flat | row["info"].to_json() if "info" in row else flat
+
+
+def _print(row: dict[str, Any]) -> None:
+    color = not plain_terminal()
+
+    def warn(text: str) -> str:
+        return click.style(text, fg="yellow") if color else text
+
+    name = safe(row["name"])
+    click.echo(click.style(name, bold=True) if color else name)
+    if "sha256" in row:
+        click.echo(f"  sha256 {row['sha256']}")
+    if "error" in row:
+        click.echo(warn(f"  not read: {safe(row['error'])}"))
+        return
+    info: FileInfo = row["info"]
+    made = f", says it was made {safe(info.creation_time)} (unverified)" if info.creation_time else ""
+    click.echo(f"  {info.container}, {info.size:,} bytes{made}")
+    for problem in info.problems:
+        click.echo(warn(f"  {problem.kind}: {safe(problem.reason)}"))
+    for stream in info.streams:
+        click.echo(f"  {_describe(stream)}")
+        for problem in stream.problems:
+            at = "" if problem.at_s is None else f" at {clock(problem.at_s)}"
+            click.echo(warn(f"    {problem.kind}{at}: {safe(problem.reason)}"))
+
+
+def _describe(stream: StreamInfo) -> str:
+    measured = "no timestamps" if stream.measured_rate is None else f"{stream.measured_rate:.4g} fps measured"
+    declared = "none declared" if stream.declared_rate is None else f"{float(stream.declared_rate):.4g} declared"
+    parts = [
+        f"stream {stream.index}: {safe(stream.codec)} {stream.pixel_format} {stream.width}x{stream.height}",
+        f"{measured}{' (variable)' if stream.variable_rate else ''}, {declared}",
+        f"{stream.packets} packets",
+        "length assumed" if stream.duration_s is None else clock(stream.duration_s),
+        "no first PTS" if stream.start_pts is None else f"from PTS {stream.start_pts} in {stream.time_base} s",
+    ]
+    if stream.rotation:
+        parts.append(f"turned {stream.rotation} degrees by players")
+    if stream.sample_aspect != 1:
+        parts.append(f"pixel aspect {stream.sample_aspect.numerator}:{stream.sample_aspect.denominator}")
+    return " · ".join(parts)
