@@ -18,9 +18,10 @@ class Detector(Protocol):
     #: "onnxruntime 1.32.0 CPUExecutionProvider"
     runtime: str
 
-    def detect(self, pictures: Sequence[Pixels]) -> list[Detections]:
+    def detect(self, pictures: Sequence[Pixels], size: int | None = None) -> list[Detections]:
         """Boxes of each (height, width, 3) BGR picture, in that picture's pixels, best first.
 
-        Scores go down to the detector's own low threshold; labels are ids of ``model.LABELS`` only (rule E7).
+        ``size`` overrides the longest side that the network sees, for this call. Scores go down to the detector's
+        own low threshold; labels are ids of ``model.LABELS`` only (rule E7).
         """
         ...

@@ -13,10 +13,17 @@ from vidreview.model import LABELS, Boxes, Detections
 
 #: two boxes of one group that overlap this much are one object
 DOUBLE_IOU = 0.6
-#: a person or vehicle box that overlaps a better box of another class this much is that other thing
-RENAMED_IOU = 0.7
+#: a person or vehicle box that overlaps a better box of an animal this much is that animal
+ANIMAL_IOU = 0.7
+#: what else moves by itself before a camera, and is taken for a person or a car at night. Only these outrank a person
+#: or vehicle that another box names at the same place: cars seen from above are also called phones and skateboards,
+#: and those do not drive
+ANIMALS = frozenset(("bird", "cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe", "animal"))
 #: more candidates than this on one picture are noise; the best are kept
 MOST_CANDIDATES = 1000
+
+#: what stands in for a label where there is none
+OTHER, ANIMAL = -1, -2
 
 #: which labels stand for the same kind of object: a car is not also a truck, but a rider is not his bicycle
 _GROUP = np.array([0 if label == "person" else 1 for label in LABELS], np.int16)
@@ -26,7 +33,7 @@ _GROUP = np.array([0 if label == "person" else 1 for label in LABELS], np.int16)
 class ClassMap:
     """How a model's own classes become ``LABELS``."""
 
-    #: (classes,) index into LABELS, or -1 for a class that never leaves (rule E7)
+    #: (classes,) index into LABELS, or ANIMAL or OTHER for a class that never leaves (rule E7)
     label_of: NDArray[np.int16]
 
     def __len__(self) -> int:
@@ -40,7 +47,8 @@ def class_map(names: Mapping[int, str] | Sequence[str]) -> ClassMap:
         raise ModelError("the model names no classes, or does not number them from 0; export it with its metadata")
     ids = {label: position for position, label in enumerate(LABELS)}
     ids |= {"motorbike": ids["motorcycle"], "pedestrian": ids["person"]}
-    label_of = np.array([ids.get(str(pairs[k]).strip().lower(), -1) for k in range(len(pairs))], np.int16)
+    ids |= dict.fromkeys(ANIMALS, ANIMAL)
+    label_of = np.array([ids.get(str(pairs[k]).strip().lower(), OTHER) for k in range(len(pairs))], np.int16)
     if (label_of < 0).all():
         raise ModelError(f"the model knows none of {', '.join(LABELS)}; it cannot find persons or vehicles")
     return ClassMap(label_of)
@@ -83,25 +91,26 @@ def iou_matrix(a: Boxes, b: Boxes) -> NDArray[np.float32]:
 
 
 def suppress(
-    boxes: Boxes, labels: NDArray[np.int16], double_iou: float = DOUBLE_IOU, renamed_iou: float = RENAMED_IOU
+    boxes: Boxes, labels: NDArray[np.int16], double_iou: float = DOUBLE_IOU, animal_iou: float = ANIMAL_IOU
 ) -> NDArray[np.int64]:
-    """Positions of the boxes that stay, out of (n, 4) boxes ordered best first; label -1 is a class of no interest.
+    """Positions of the persons and vehicles that stay, out of (n, 4) boxes of any class, ordered best first.
 
-    A box goes when a better one of its group (persons; vehicles of any kind) overlaps it, or when a better box of
-    a class of no interest lies on the same place: the same object, named otherwise.
+    A box goes when a better one of its group (persons; vehicles of any kind) overlaps it, or when a better box of an
+    animal lies on the same place.
     """
-    group = np.where(labels >= 0, _GROUP[labels], -1)
+    boxes, places = boxes[labels != OTHER], np.flatnonzero(labels != OTHER)
+    group = np.where(labels[places] >= 0, _GROUP[labels[places]], ANIMAL)
     overlap = iou_matrix(boxes, boxes)
-    limit = np.where(group == -1, renamed_iou, double_iou)
     alive = np.ones(len(boxes), bool)
     for k in range(len(boxes)):
         if alive[k]:
-            hit = overlap[k] >= limit[k]
+            of_animal = group[k] == ANIMAL
+            hit = overlap[k] >= (animal_iou if of_animal else double_iou)
+            hit &= of_animal | (group == group[k])
             hit[: k + 1] = False
-            if group[k] >= 0:
-                hit &= group == group[k]
             alive[hit] = False
-    return np.flatnonzero(alive & (group >= 0))
+    kept: NDArray[np.int64] = places[alive & (group != ANIMAL)]
+    return kept
 
 
 def decode(

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vidreview.detect.sources import AssetSource, Source, WheelSource
-from vidreview.errors import ModelError
+from vidreview.errors import IntegrityError, ModelError
 
 Head = Literal["one-to-many", "end-to-end"]
 
@@ -167,19 +167,13 @@ def read_checked(path: Path) -> tuple[bytes, str]:
 
     Raises ModelError when it cannot be read or is not what its record says.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ModelError(f"cannot read the model {path}: {error.strerror}; {_refetch(path)}") from error
-    digest = hashlib.sha256(content).hexdigest()
+    content = _read(path)
+    digest = _sha256(content)
     record = model_record(path)
     if record is not None:
         expected = {record.onnx_file: record.onnx_sha256, record.weights_file: record.weights_sha256}.get(path.name)
         if expected is not None and expected != digest:
-            raise ModelError(
-                f"the model {path} is not the one that was recorded (SHA-256 {digest}, recorded {expected}); "
-                f"{_refetch(path)}"
-            )
+            raise ModelError(_not_recorded(path, digest, expected))
     return content, digest
 
 
@@ -198,6 +192,24 @@ def hash_model(path: Path) -> str:
     if not lines:
         raise ModelError(f"the model folder {path} is empty")
     return _sha256("".join(lines).encode())
+
+
+def check_model(spec: str | None) -> dict[str, Any]:
+    """Facts on a model (path, SHA-256, and its record where it has one), after hashing its files anew.
+
+    Raises IntegrityError when a file is not what was recorded, ModelError when it is missing.
+    """
+    path = resolve_model(spec)
+    record = model_record(path)
+    if record is None:
+        return {"path": str(path), "sha256": hash_model(path), "recorded": False}
+    for name, expected in ((record.onnx_file, record.onnx_sha256), (record.weights_file, record.weights_sha256)):
+        file = path.with_name(name)
+        if file == path or file.exists():  # the weights may have been deleted to save space; a scan needs the ONNX
+            digest = _sha256(_read(file))
+            if digest != expected:
+                raise IntegrityError(_not_recorded(file, digest, expected))
+    return {"path": str(path), "sha256": hash_model(path), "recorded": True, **record.to_json()}
 
 
 def fetch_model(name: str, force: bool = False, report: Callable[[str], None] = lambda text: None) -> Fetched:
@@ -298,10 +310,25 @@ def _intact(model: KnownModel, target: Path) -> ModelRecord | None:
     return record if digest == record.onnx_sha256 else None
 
 
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ModelError(f"cannot read the model {path}: {error.strerror}; {_refetch(path)}") from error
+
+
+def _not_recorded(path: Path, digest: str, expected: str) -> str:
+    return (
+        f"the model {path} is not the one that was recorded (SHA-256 {digest}, recorded {expected}); {_refetch(path)}"
+    )
+
+
 def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
 def _refetch(path: Path) -> str:
-    name = path.stem if path.stem in MODELS else DEFAULT_MODEL
-    return f"run `vidreview model fetch {name}`"
+    """What to do about a model file that is missing or wrong."""
+    if path.stem in MODELS and path.parent == models_folder():
+        return f"run `vidreview model fetch {path.stem} --force`"
+    return "give another --model, or none for the default"
