@@ -108,6 +108,12 @@ def _batches(boxes: Sequence[Letterbox], most: int) -> list[list[int]]:
     return [group[start : start + most] for group in groups.values() for start in range(0, len(group), most)]
 
 
+def available_providers() -> list[str]:
+    """What the installed runtime offers to run on."""
+    offered: list[str] = import_onnxruntime().get_available_providers()
+    return offered
+
+
 def _open_session(content: bytes, path: Path, threads: int, providers: Sequence[str] | None) -> Any:
     onnxruntime = import_onnxruntime()
     options = onnxruntime.SessionOptions()
@@ -118,7 +124,7 @@ def _open_session(content: bytes, path: Path, threads: int, providers: Sequence[
     options.enable_mem_pattern = False
     options.enable_cpu_mem_arena = False
     options.log_severity_level = 4  # what goes wrong arrives as an exception; nothing is printed
-    offered = onnxruntime.get_available_providers()
+    offered = available_providers()
     chosen = [p for p in (providers or PROVIDERS) if p in offered]
     if not chosen:
         raise ModelError(f"onnxruntime {onnxruntime.__version__} offers none of {', '.join(providers or PROVIDERS)}")
