@@ -6,16 +6,20 @@ import json
 import math
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import av
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import beta
 
 from vidreview.errors import UsageError
+from vidreview.model import Detections, Pixels
+from vidreview.settings import ScanSettings
 from vidreview.validate import (
     ClipResult,
     Gates,
@@ -287,3 +291,160 @@ def test_a_truth_file_that_is_not_there_or_not_text(tmp_path: Path, cli: Callabl
         assert done.status == 2
         assert done.out == ""
         assert "Traceback" not in done.err
+
+
+class Finder:
+    """Calls what is bright a person: all these tests need of a detector, and no weights."""
+
+    name = "finder"
+    sha256 = "0" * 64
+    runtime = "test"
+
+    def detect(self, pictures: Sequence[Pixels], size: int | None = None) -> list[Detections]:
+        """One result a picture."""
+        return [self._one(picture) for picture in pictures]
+
+    def _one(self, picture: Pixels) -> Detections:
+        rows, columns = np.nonzero(picture[..., 1] > 180)
+        if len(rows) < 200:
+            return Detections.none()
+        box = np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float32)
+        return Detections(box, np.array([0.9], np.float32), np.array([0], np.int16))
+
+
+def _film(path: Path) -> None:
+    """Twelve seconds at 10 frames/s of a grey place; a bright upright thing crosses it from second 4 to 8."""
+    rng = np.random.default_rng(7)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=10)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        stream.options = {"preset": "ultrafast", "crf": "20", "g": "20"}
+        for k in range(120):
+            picture = np.full((240, 320, 3), 90, np.int16) + rng.integers(-2, 3, (240, 320, 1))
+            if 40 <= k < 80:
+                left = (k - 40) * 7
+                picture[80:200, left : left + 40] = 220
+            frame = av.VideoFrame.from_ndarray(picture.astype(np.uint8), format="bgr24")
+            frame.pts = k
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+
+
+@pytest.fixture(scope="module")
+def films(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("films")
+    _film(folder / "crossing.mp4")
+    (folder / "text.mp4").write_text("no video")
+    return folder
+
+
+@pytest.fixture
+def finder(monkeypatch: pytest.MonkeyPatch) -> Finder:
+    found = Finder()
+    monkeypatch.setattr("vidreview.detect.factory.load_detector", lambda model, settings: found)
+    return found
+
+
+def _truth(folder: Path, entries: dict[str, Any]) -> Path:
+    path = folder / "truth.json"
+    path.write_text(json.dumps({"about": "made here"} | entries), encoding="utf-8")
+    return path
+
+
+CROSSING = {"events": [{"class": "person", "start_s": 4.0, "end_s": 7.9}]}
+
+
+def test_clips_are_scanned_and_scored(films: Path, tmp_path: Path, finder: Finder, cli: Callable[..., Result]) -> None:
+    truth = _truth(tmp_path, {"crossing.mp4": CROSSING, "walk.mp4": {"mot_truth": "gt.txt"}})
+    done = cli("validate", truth, "--clips", films, "--min-recall", "1", "--max-false", "0", "-q")
+    assert (done.status, done.err) == (0, "")
+    assert "events recall: 1 of 1 (100.0 %, 95 % interval 2.5–100.0 %)" in done.out
+    assert "walk.mp4: no event truth: skipped" in done.out
+    assert not list(tmp_path.glob("*/case.db")), "the temporary case is gone"
+
+
+def test_json_says_the_same_and_names_the_method(
+    films: Path, tmp_path: Path, finder: Finder, cli: Callable[..., Result]
+) -> None:
+    truth = _truth(tmp_path, {"crossing.mp4": CROSSING})
+    case = tmp_path / "kept"
+    done = cli("validate", truth, "--clips", films, "--case", case, "--json", "-q")
+    assert done.status == 0
+    said = json.loads(done.out)
+    assert said["total"]["found"] == said["total"]["recognised"] == said["total"]["true"] == 1
+    assert said["total"]["recall_interval_95"] == pytest.approx([0.025, 1.0])
+    assert said["total"]["false_s"] == 0
+    assert said["total"]["footage_s"] == pytest.approx(12.0, abs=0.2)
+    assert said["total"]["worst_start_error_s"] <= 0.5
+    assert said["method"]["model_sha256"] == finder.sha256
+    assert said["method"]["settings_sha256"] == ScanSettings().sha256()
+    assert (case / "case.db").is_file()
+    again = cli("validate", truth, "--clips", films, "--case", case, "-q")
+    assert again.status == 2
+    assert "holds a case already" in again.err
+
+
+def test_gates_that_are_not_met_are_named(
+    films: Path, tmp_path: Path, finder: Finder, cli: Callable[..., Result]
+) -> None:
+    entries = {"crossing.mp4": {"events": [{"class": "vehicle", "start_s": 0.0, "end_s": 1.0}]}}
+    done = cli(
+        "validate", _truth(tmp_path, entries), "--clips", films, "--min-recall", "0.5", "--max-false", "60", "-q"
+    )
+    assert done.status == 1
+    recall, false = done.err.splitlines()
+    assert recall == "vidreview: not met: --min-recall 0.5: found 0 of 1 (0.000)"
+    assert false.startswith("vidreview: not met: --max-false 60: ")
+    assert "missed vehicle 00:00:00.000 to 00:00:01.000: nothing was seen at that time" in done.out
+
+
+def test_what_cannot_be_read_is_missed_and_listed(
+    films: Path, tmp_path: Path, finder: Finder, cli: Callable[..., Result]
+) -> None:
+    truth = _truth(tmp_path, {"crossing.mp4": CROSSING, "text.mp4": CROSSING, "gone.mp4": CROSSING})
+    done = cli("validate", truth, "--clips", films, "-q")
+    assert done.status == 3
+    assert "events recall: 1 of 3" in done.out
+    assert "text.mp4: not fully read: plain text, not a video" in done.out
+    assert "gone.mp4: not fully read: the clip is not there" in done.out
+    assert done.out.count("the clip could not be read") == 2
+    assert cli("validate", truth, "--clips", films, "-q", "--min-recall", "0.9").status == 1
+
+
+def test_damage_on_purpose_must_be_reported(
+    films: Path, tmp_path: Path, finder: Finder, cli: Callable[..., Result]
+) -> None:
+    whole = _truth(tmp_path, {"crossing.mp4": CROSSING | {"partly_readable": True}})
+    done = cli("validate", whole, "--clips", films, "-q")
+    assert done.status == 1
+    assert "is said to be only partly readable, but the scan reported nothing" in done.err
+
+
+def test_no_clip_at_all(films: Path, tmp_path: Path, finder: Finder, cli: Callable[..., Result]) -> None:
+    done = cli("validate", _truth(tmp_path, {"gone.mp4": CROSSING}), "-q")
+    assert (done.status, done.out) == (2, "")
+    assert "--clips" in done.err
+
+
+@pytest.mark.model
+@pytest.mark.slow
+def test_the_sample_footage_is_the_regression_guard(model_path: Path, cli: Callable[..., Result]) -> None:
+    """Everything in the rendered street is found and recognised, within half a second, and nothing else is raised."""
+    samples = Path(__file__).resolve().parent.parent / "sample_data"
+    done = cli(
+        "validate",
+        samples / "truth.json",
+        "--model",
+        model_path,
+        "--min-recall",
+        "1",
+        "--max-false",
+        "0",
+        "--json",
+        "-q",
+    )
+    assert done.status == 0, done.err
+    total = json.loads(done.out)["total"]
+    assert total["found"] == total["recognised"] == total["true"] == 15
+    assert total["worst_start_error_s"] <= 0.5
+    assert total["motion_false_s"] == 0

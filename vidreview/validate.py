@@ -14,11 +14,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, get_args
 
+from vidreview import __version__
 from vidreview.errors import UsageError
 from vidreview.model import EventClass
 
 if TYPE_CHECKING:
+    from vidreview.detect import Detector
     from vidreview.index import Reader
+    from vidreview.pipeline import Observer
     from vidreview.settings import ScanSettings
 
 #: a true event is widened by this on each side before a second counts as false
@@ -183,7 +186,7 @@ class Validation:
     """All clips of a truth file, scored."""
 
     clips: tuple[ClipResult, ...]
-    #: resolved settings, model and versions, as the run recorded them
+    #: version, model and settings with their hashes: a figure is that method's, and stale once one differs (rule E6)
     method: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -357,30 +360,43 @@ def validate(
     *,
     folders: Sequence[Path] = (),
     model: str | None = None,
-    detector: Any = None,
-    observer: Any = None,
+    detector: Detector | None = None,
+    observer: Observer | None = None,
 ) -> Validation:
     """Scan the clips of ``truth`` into the case at ``case_dir`` and score what was found.
 
     ``model``, ``detector`` and ``observer`` go to ``pipeline.scan``. A clip that is not there or cannot be read is a
-    problem of that clip, and everything in it counts as missed. Raises UsageError when no clip is there at all.
+    problem of that clip, and everything in it counts as missed. Raises UsageError when no clip is there at all, or the
+    case holds something already: what an earlier scan found must not be scored as this method's.
     """
+    from vidreview.detect.factory import load_detector
     from vidreview.index import Reader
     from vidreview.pipeline import scan
 
+    if (case_dir / "case.db").exists():
+        raise UsageError(f"{case_dir} holds a case already; a validation needs a new folder: name another --case")
     scored = [clip for clip in truth.clips if clip.events is not None]
     files = {clip.name: path.resolve() for clip in scored if (path := truth.find(clip.name, folders))}
     if not files:
         looked = ", ".join(str(folder) for folder in folders) or f"{truth.path.parent} and its clips folder"
         raise UsageError(f"{truth.path}: none of its clips is in {looked}; name their folder with --clips")
-    summary = scan(list(files.values()), case_dir, settings, model=model, detector=detector, observer=observer)
+    detector = detector or load_detector(model, settings)
+    summary = scan(list(files.values()), case_dir, settings, detector=detector, observer=observer)
     problems: dict[Path, list[str]] = {}
     for problem in summary.problems:
         problems.setdefault(Path(problem["path"]).resolve(), []).append(problem["reason"])
     with Reader.open(case_dir) as reader:
         names = {exhibit.path.resolve(): exhibit.name for exhibit, _, _ in reader.streams(["*"])}
         results = tuple(_result(clip, files.get(clip.name), names, problems, reader) for clip in truth.clips)
-    return Validation(results, {"settings": asdict(settings), "settings_sha256": settings.sha256()})
+    method = {
+        "version": __version__,
+        "model": detector.name,
+        "model_sha256": detector.sha256,
+        "runtime": detector.runtime,
+        "settings": asdict(settings),
+        "settings_sha256": settings.sha256(),
+    }
+    return Validation(results, method)
 
 
 def _result(

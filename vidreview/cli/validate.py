@@ -25,9 +25,12 @@ if TYPE_CHECKING:
 )
 @click.option("--model", help="Model to scan with, as for scan.")
 @click.option(
+    "--settings", "settings_file", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of scan settings."
+)
+@click.option(
     "--case",
     type=click.Path(path_type=Path, file_okay=False),
-    help="Keep the case in this folder; by default it is a temporary one and removed.",
+    help="Keep the case in this new folder; by default it is a temporary one and removed.",
 )
 @click.option(
     "--min-recall", type=click.FloatRange(0, 1), help="Fail (exit 1) when fewer of the true events are found."
@@ -44,6 +47,7 @@ def command(
     truth: Path,
     clips: Path | None,
     model: str | None,
+    settings_file: Path | None,
     case: Path | None,
     min_recall: float | None,
     max_false: float | None,
@@ -63,15 +67,15 @@ def command(
     Example:
       vidreview validate sample_data/truth.json --min-recall 0.9 --max-false 60
     """
+    from vidreview.cli.progress import Progress
     from vidreview.settings import load_settings
     from vidreview.validate import Gates, load_truth, validate
 
     gates = Gates(min_recall, max_false)
-    labelled = load_truth(truth)
-    with _case_folder(case) as folder:
-        result = validate(
-            labelled, folder, load_settings(), folders=[clips] if clips else [], model=model, observer=None
-        )
+    labelled, settings = load_truth(truth), load_settings(settings_file)
+    with _case_folder(case) as folder, Progress(quiet=quiet, verbose=verbose) as progress:
+        folders = [clips] if clips else []
+        result = validate(labelled, folder, settings, folders=folders, model=model, observer=progress)
     failures = gates.failures(result.total) + [
         f"{safe(clip.name)} is said to be only partly readable, but the scan reported nothing" for clip in result.untold
     ]
