@@ -14,9 +14,9 @@ import av.error
 
 from vidreview.errors import MediaError
 from vidreview.media.pixels import luma, to_bgr
-from vidreview.media.probe import demux, probe, refusal, truncated_problem, untimed_problem
+from vidreview.media.probe import MAX_PIXELS, demux, probe, refusal, truncated_problem, untimed_problem
 from vidreview.media.source import Source
-from vidreview.media.timeline import Ledger, Placed, Timeline
+from vidreview.media.timeline import DISORDER_INTERVALS, Ledger, Placed, Timeline
 from vidreview.model import Coverage, Frame, MediaTime, Problem, StreamInfo
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ class Frames:
         #: packets that gave no picture (yet): number → PTS
         self._unseen: dict[int, int | None] = {}
         self._flagged: set[int] = set()
+        self._failed_packets: set[int] = set()
         self._packets = 0
         self._with_picture = 0
         self._failed = 0
@@ -116,7 +117,7 @@ class Frames:
         line, info, ledger = self._line, self.info, self._ledger
         not_requested = Fraction(0)
         # while reading, the last frame's own interval is not in the ledger yet
-        held = 0 if self._finished or self._last is None else line.nominal()
+        held = 0 if self._finished or self._last is None else line.interval
         total = (ledger.total + held) * info.time_base
         cut_off = info.cut_off
         if not self._finished and info.duration_s is not None:
@@ -159,6 +160,7 @@ class Frames:
         context.thread_type = "NONE" if threads == 1 else "FRAME"
         context.thread_count = threads
         context.copy_opaque = True
+        context.options = {"max_pixels": str(MAX_PIXELS)}
         return context
 
     def _iterate(self) -> Generator[Frame, None, None]:
@@ -182,7 +184,7 @@ class Frames:
         try:
             pictures = self._context.decode(packet)
         except (av.error.FFmpegError, OSError, ValueError) as error:
-            self._fail(error)
+            self._fail(error, packet)
             return []
         found = []
         for picture in pictures:
@@ -193,13 +195,26 @@ class Frames:
             if picture.key_frame and not flagged:
                 self._broken = False
             found.append(_Decoded(picture, number, flagged or self._broken))
-        if len(self._unseen) > _REMEMBERED:
-            self._unseen.pop(next(iter(self._unseen)))
+        self._forget()
         return found
 
-    def _fail(self, error: Exception) -> None:
-        self._failed += 1
-        self._failed_unplaced += 1
+    def _forget(self) -> None:
+        """Keep what is remembered of packets bounded, whatever the length of the stream."""
+        while len(self._unseen) > _REMEMBERED:
+            self._failed_packets.discard(self._unseen_oldest())
+            self._unseen.pop(self._unseen_oldest())
+        if len(self._flagged) > _REMEMBERED:
+            self._flagged = {n for n in self._flagged if n >= self._packets - _REMEMBERED}
+
+    def _unseen_oldest(self) -> int:
+        return next(iter(self._unseen))
+
+    def _fail(self, error: Exception, packet: Packet[Any] | None) -> None:
+        if packet is not None:
+            self._failed += 1
+            self._failed_unplaced += 1
+            self._failed_packets.add(self._packets - 1)
+            self._forget()
         # what follows builds on a picture that is not there, until one that stands alone
         self._broken = True
         if len(self._failures) < 3:
@@ -222,9 +237,8 @@ class Frames:
             if self._ledger.gap > gap:
                 self._line.note_gap(placed)
             if broke:
-                self._line.note(
-                    "damage", f"{lost} packet(s) could not be decoded before PTS {placed.pts}", placed.position
-                )
+                text = f"{lost} packet(s) could not be decoded before PTS {placed.pts}"
+                self._line.note("damage", text, placed.position - placed.step)
         self._missing += lost
         shape = (picture.height, picture.width)
         if self._shape not in (None, shape):
@@ -253,10 +267,14 @@ class Frames:
         if not self.info.timed or placed.event in ("reset", "clock-step"):
             return placed.lost
         if last is None:
-            return sum(1 for pts in self._unseen.values() if pts is None or pts < placed.pts)
+            first = placed.payload.packet
+            return sum(1 for n, pts in self._unseen.items() if (n < first if pts is None else pts < placed.pts))
         if 2 * placed.step <= 3 * placed.nominal:
             return 0
-        return sum(1 for pts in self._unseen.values() if pts is not None and last.pts < pts < placed.pts) or placed.lost
+        # in disordered streams a picture may still come; only what failed, or left a long hole, is lost for certain
+        hole = placed.step > DISORDER_INTERVALS * placed.nominal
+        between = [n for n, pts in self._unseen.items() if pts is not None and last.pts < pts < placed.pts]
+        return max(placed.lost, sum(1 for n in between if hole or n in self._failed_packets))
 
     def _lead_in(self, placed: Placed[_Decoded], lost: int) -> bool:
         """Account for what came before the first picture, such as a recording that begins between key frames."""
@@ -276,7 +294,7 @@ class Frames:
         """Account for the last frame's own interval and for what came after it."""
         self._finished = True
         last, line = self._last, self._line
-        nominal = line.nominal()
+        nominal = line.interval
         if last is not None:
             self._ledger.analysed += nominal
         missing = self._packets - self._with_picture

@@ -63,6 +63,8 @@ class Timeline(Generic[Payload]):
     def __init__(self, time_base: Fraction, interval: Fraction, *, counted: bool = False) -> None:
         """``interval`` is what one frame ordinarily stands for, in seconds."""
         self.time_base = time_base
+        # one true division of integers rounds once and is much faster than a Fraction
+        self._numerator, self._denominator = time_base.numerator, time_base.denominator
         self.ticks = interval / time_base
         self.interval = max(1, round(self.ticks))
         self._counted = counted
@@ -115,7 +117,7 @@ class Timeline(Generic[Payload]):
 
     def seconds(self, ticks: int) -> float:
         """Ticks as seconds, rounded once."""
-        return float(ticks * self.time_base)
+        return ticks * self._numerator / self._denominator
 
     def problems(self) -> list[Problem]:
         """What was found, by kind."""
@@ -201,7 +203,8 @@ class Timeline(Generic[Payload]):
             self._started = True
             self._high, self._shift = pts, -pts
             return Placed(payload, pts, 0, 0, self.interval, lost=lost)
-        step, before, nominal, event = pts - self._high, self._position, self.nominal(), ""
+        step, before, event = pts - self._high, self._position, ""
+        nominal = step if step == self.interval else self.nominal()
         if step < -self._disorder or step > self._clock_step:
             event = "reset" if step < 0 else "clock-step"
             self._position += nominal * (1 + lost)
