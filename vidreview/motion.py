@@ -21,8 +21,10 @@ ABSORB_S = 4.0
 LEARN_S = 6.0
 #: share of the picture above which a change is the light's or the camera's
 WHOLE_FRAME = 0.65
-#: share of a block's contrast with its neighbours that a camera trembling in the wind may move about
-TREMBLE = 0.15
+#: how much of a block's contrast a trembling camera moves about: at least and at most; measured in between
+LEAST_TREMBLE, MOST_TREMBLE = 0.04, 0.25
+#: the measured median is of all blocks; those whose edges lie across the movement change this many times more
+TREMBLE_TAIL = 4.0
 #: share of a blob's strongest change below which blocks are its shadow or the camera's answer to it
 HALO = 0.15
 #: a block this many times beyond its limit is never taken for halo
@@ -64,6 +66,8 @@ class MotionGate:
         self._noise = np.full(size, 2.0, np.float32)
         self._slack = np.zeros(size, np.float32)
         self._slack_due_s = 0.0
+        self._contrast = np.zeros(self.shape, np.float32)
+        self._tremble = LEAST_TREMBLE
         self._held = np.zeros(size, np.float32)
         self._held_s = np.zeros(size, np.float32)
         self._lived_s = np.zeros(size, np.float32)
@@ -95,7 +99,7 @@ class MotionGate:
             typical = float(np.median(np.abs(now - self._before))) / 0.6745 / 2.0**0.5
             self._noise[:] = max(0.5, typical)
         if seconds >= self._slack_due_s or self._seen == 1:
-            self._find_slack(seconds)
+            self._find_slack(plane, stride, now, seconds)
         gain, offset = self._light(now)
         diff.count_ticks(now, self._before, self._noise, seconds, dt, self.threshold, 2 * LEAST_CHANGE, self._ticks)
         diff.compare(
@@ -182,12 +186,26 @@ class MotionGate:
         fill = (found[:, 4] / np.maximum(area, 1)).astype(np.float32)
         return np.ascontiguousarray(boxes), fill, found[:, 5].copy()
 
-    def _find_slack(self, seconds: float) -> None:
-        """Once a second: how much each block may differ because an edge beside it trembles."""
-        self._slack_due_s = seconds + 1.0
+    def _find_slack(self, plane: NDArray[np.uint8], stride: int, now: NDArray[np.float32], seconds: float) -> None:
+        """Once a second: how much each block may differ because an edge in it or beside it trembles.
+
+        How much the camera trembles shows in the blocks with most contrast: if it stands still they change no more
+        than the others.
+        """
+        self._slack_due_s = seconds + (1.0 if seconds - self._first_s > 3.0 else 0.2)
+        diff.block_ranges(plane, stride, self.height, self.width, self.block, self._contrast)
         mean = self._mean.reshape(self.shape)
         around = np.ones((3, 3), np.uint8)
-        self._slack[:] = TREMBLE * (cv2.dilate(mean, around) - cv2.erode(mean, around)).reshape(-1)
+        beside = cv2.dilate(mean, around) - cv2.erode(mean, around)
+        contrast = np.maximum(self._contrast, beside).reshape(-1)
+        telling = contrast >= max(24.0, float(np.median(contrast)))
+        if telling.sum() >= 16:
+            gain, offset = self._light(now)
+            moved = np.abs(now - (gain * self._mean + offset))[telling] / contrast[telling]
+            measured = min(MOST_TREMBLE, max(LEAST_TREMBLE, TREMBLE_TAIL * float(np.median(moved))))
+            # up at once, down slowly: wind comes in gusts
+            self._tremble = max(measured, 0.9 * self._tremble + 0.1 * measured)
+        self._slack[:] = self._tremble * contrast
 
     def _find_clock(self, seconds: float) -> None:
         """Every 2 s: blocks that jump about once a second, always at one phase of it, and their neighbours."""
@@ -196,11 +214,11 @@ class MotionGate:
         self._mask_due_s = seconds + 2.0
         watched = min(60.0, seconds - self._first_s)
         # at fewer frames a second everything jumps at one phase
-        if watched < 6.0 or self._seen / max(1e-3, seconds - self._first_s) < 4.0:
+        if watched < 8.0 or self._seen / max(1e-3, seconds - self._first_s) < 4.0:
             return
         count, east, north = self._ticks
         regular = np.hypot(east, north) > 0.9 * np.maximum(count, 1e-6)
-        ticking = (count >= 5) & (count > 0.25 * watched) & (count < 1.6 * watched) & regular
+        ticking = (count >= 8) & (count > 0.25 * watched) & (count < 1.6 * watched) & regular
         mask = ticking.reshape(self.shape).astype(np.uint8)
         if not mask.any():
             self.clock[:] = 0

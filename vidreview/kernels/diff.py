@@ -37,6 +37,28 @@ def block_means(plane: NDArray[np.uint8], stride: int, height: int, width: int, 
             out[by, bx] = np.float32(total) / np.float32((bottom - top) * (right - left))
 
 
+@kernel(types.void(PLANE, types.int64, types.int64, types.int64, types.int64, types.float32[:, ::1]))
+def block_ranges(plane: NDArray[np.uint8], stride: int, height: int, width: int, block: int, out: Float) -> None:
+    """Difference of the brightest and darkest pixel of each square, laid out as for ``block_means``."""
+    rows, columns = out.shape[0], out.shape[1]
+    low = np.zeros(width, np.uint8)
+    high = np.zeros(width, np.uint8)
+    for by in range(rows):
+        low[:] = 255
+        high[:] = 0
+        for y in range(by * block, min(height, (by + 1) * block)):
+            line = plane[y * stride : y * stride + width]
+            for x in range(width):
+                low[x] = min(low[x], line[x])
+                high[x] = max(high[x], line[x])
+        for bx in range(columns):
+            darkest, brightest = np.uint8(255), np.uint8(0)
+            for x in range(bx * block, min(width, (bx + 1) * block)):
+                darkest = min(darkest, low[x])
+                brightest = max(brightest, high[x])
+            out[by, bx] = np.float32(np.int64(brightest) - np.int64(darkest))
+
+
 @kernel("UniTuple(float64, 2)(float32[::1], float32[::1], int64, float64)")
 def fit_light(now: Float, mean: Float, step: int, loose: float) -> tuple[float, float]:
     """Gain g and offset o of ``now ≈ g · mean + o`` over every ``step``-th block, blind to what else has changed.
@@ -99,17 +121,19 @@ def compare(
     """Compare each block with its background and let the background follow, in place.
 
     A block is SAME within ``threshold`` · noise, or ``slack``, or ``least`` levels, whichever is most, of
-    ``gain`` · mean + ``offset``; REVEALED when it is what the background was before something stood there (``old``,
-    NaN for none); else CHANGED. A changed block that holds one value for ``absorb_s`` seconds becomes background.
-    ``strength`` is the change in multiples of the limit. ``lived_s`` counts the background's own seconds: until
-    ``learn_s`` it follows as a plain mean.
+    ``gain`` · mean + ``offset``, and a quarter of what those two change; REVEALED when it is what the background was
+    before something stood there (``old``, NaN for none); else CHANGED. A changed block that holds one value for
+    ``absorb_s`` seconds becomes background. ``strength`` is the change in multiples of the limit. ``lived_s`` counts
+    the background's own seconds: until ``learn_s`` it follows as a plain mean.
     """
     for k in range(now.size):
         x = np.float64(now[k])
         expected = gain * np.float64(mean[k]) + offset
         change = x - expected
         size = abs(change)
-        limit = max(least, threshold * np.float64(noise[k]), np.float64(slack[k]))
+        # by how much the light has moved a block is itself known only roughly
+        lit = 0.25 * abs(expected - np.float64(mean[k]))
+        limit = max(least, threshold * np.float64(noise[k]), np.float64(slack[k])) + lit
         strength[k] = np.float32(size / limit)
         follow = dt / max(dt, min(np.float64(lived_s[k]) + dt, learn_s))
         if size <= limit:

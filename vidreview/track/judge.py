@@ -86,10 +86,13 @@ class Verdicts:
             return "nothing moved there" if track.named else "seen once"
         if _share_beside(track, others) >= 0.5:
             return "part of a recognised object, or its shadow"
+        steady = track.stirred / (course.frames[-1] - course.frames[0] + 1)
         went = travel >= 1.0 and (seconds >= self.min_motion_s or (travel >= 2.0 and len(course.frames) >= 4))
-        stirred = seconds >= 3.0 * self.min_motion_s and track.stirred >= 0.5 * len(course.frames)
-        if not went and not stirred:
+        lasted = seconds >= 3.0 * self.min_motion_s
+        if not went and not lasted:
             return "did not travel, and did not last"
+        if steady < (0.45 if went else 0.6):
+            return f"flickers: seen on {100 * steady:.0f} % of its frames"
         return None
 
 

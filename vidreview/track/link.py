@@ -19,11 +19,11 @@ LONG_GAP_S = 30.0
 OVERLAP_S = 0.3
 
 
-def link(held: list[Live], live: list[Live], seconds: float) -> list[Live]:
+def link(held: list[Live], live: list[Live], seconds: float, size: tuple[int, int] | None) -> list[Live]:
     """Join ended tracks to those that continue them, ended or live; returns the ended ones that are left.
 
     A track is joined once ``SHORT_GAP_S`` has passed since its end, so that every candidate has begun; the pairs of
-    least cost win. ``live`` tracks take the history of what they continue.
+    least cost win. ``live`` tracks take the history of what they continue. ``size`` is the picture's width and height.
     """
     waiting = [t for t in held if t.course.seconds[-1] < seconds - SHORT_GAP_S]
     while waiting:
@@ -32,7 +32,7 @@ def link(held: list[Live], live: list[Live], seconds: float) -> list[Live]:
         for row, a in enumerate(waiting):
             for column, b in enumerate(after):
                 if a is not b:
-                    cost[row, column] = _cost(a, b)
+                    cost[row, column] = _cost(a, b, size)
         joined = assign(np.ascontiguousarray(np.where(np.isfinite(cost), cost, 1e6)), 1.0)
         if (joined < 0).all():
             break
@@ -48,7 +48,7 @@ def link(held: list[Live], live: list[Live], seconds: float) -> list[Live]:
     return held
 
 
-def _cost(a: Live, b: Live) -> float:
+def _cost(a: Live, b: Live, size: tuple[int, int] | None) -> float:
     """How unlikely ``b`` is the continuation of ``a``: below 1 it may be, infinite when it cannot."""
     end_s, start_s = a.course.seconds[-1], b.course.seconds[0]
     gap = start_s - end_s
@@ -58,20 +58,29 @@ def _cost(a: Live, b: Live) -> float:
         return float("inf")
     last, first = np.array(a.course.boxes[-1]), np.array(b.course.boxes[0])
     overlap = float(iou_matrix(last[None], first[None])[0, 0])
-    if overlap >= 0.3 and _drift(a, -1) < 0.3:
+    if overlap >= 0.3 and _drift(a, -1) < 0.3 and not at_edge(last, size):
         # it stood, and is found or moves off where it stood
         return (1.0 - overlap) + 0.2 * max(0.0, gap) / LONG_GAP_S
     if gap > SHORT_GAP_S:
         return float("inf")
-    size = max(8.0, float((last[2:] - last[:2]).mean() + (first[2:] - first[:2]).mean()) / 2)
+    length = max(8.0, float((last[2:] - last[:2]).mean() + (first[2:] - first[:2]).mean()) / 2)
     forward = _centre(last) + _velocity(a, -1) * gap
     backward = _centre(first) - _velocity(b, 0) * gap
-    miss = min(np.hypot(*(forward - _centre(first))), np.hypot(*(backward - _centre(last)))) / size
+    miss = min(np.hypot(*(forward - _centre(first))), np.hypot(*(backward - _centre(last)))) / length
     ratio = np.sqrt(np.prod(first[2:] - first[:2]) / max(1.0, float(np.prod(last[2:] - last[:2]))))
     if a.named and b.named and not 0.6 <= ratio <= 1.67:
         return float("inf")
     reach = 0.4 + 0.4 * max(0.0, gap)
     return float(miss / reach * 0.8 + 0.2 * max(0.0, gap) / SHORT_GAP_S)
+
+
+def at_edge(box: Float, size: tuple[int, int] | None) -> bool:
+    """True when a box reaches the picture's edge, within a hundredth of its size."""
+    if size is None:
+        return False
+    margin_x, margin_y = max(2.0, 0.01 * size[0]), max(2.0, 0.01 * size[1])
+    across = box[0] <= margin_x or box[2] >= size[0] - margin_x
+    return bool(across or box[1] <= margin_y or box[3] >= size[1] - margin_y)
 
 
 def _centre(box: Float) -> Float:

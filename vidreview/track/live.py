@@ -126,6 +126,8 @@ class Live:
     second_look_s: float = -1e9
     #: when it was last seen by anything, by the detector, by the gate
     seen_s: float = 0.0
+    #: how fast it was then, own sizes a second
+    seen_speed: float = 0.0
     detected_s: float = -1e9
     moved_s: float = -1e9
     #: frames on which the gate saw something move in its box
@@ -188,6 +190,11 @@ class Live:
         """Take in a box seen now."""
         r = (error * self.size) ** 2
         kalman.update(self.mean, self.cov, to_state(box), np.array([r, r, 2 * r, 2 * r]))
+
+    def saw(self, seconds: float) -> None:
+        """It is there at ``seconds``, by whatever witness."""
+        self.seen_s = seconds
+        self.seen_speed = self.speed
 
     def rest(self) -> None:
         """Nothing moves where it is: it stands."""

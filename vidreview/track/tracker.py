@@ -11,7 +11,7 @@ from vidreview.kernels.assign import assign
 from vidreview.kernels.boxes import inside_matrix, iou_matrix
 from vidreview.model import CLASS_OF_LABEL, LABELS, Boxes, Detections, Track
 from vidreview.track.judge import Verdicts
-from vidreview.track.link import SHORT_GAP_S, link
+from vidreview.track.link import SHORT_GAP_S, at_edge, link
 from vidreview.track.live import BLOB_ERROR, DETECTED_ERROR, VOTE_SCORE, Course, Live
 
 Float = NDArray[np.float64]
@@ -31,13 +31,21 @@ HOLD_S = 30.0
 SAME_THING = 0.5
 
 
+#: a blob is at least this share of the thing it is, and no more times larger
+LEAST_PART = 0.15
+
+
 class Tracker:
     """Follows every object of one stream; ids belong to the instance."""
 
-    def __init__(self, high_score: float, verdicts: Verdicts) -> None:
-        """``high_score`` starts a track; ``verdicts`` decides at its end what it was."""
+    def __init__(self, high_score: float, verdicts: Verdicts, size: tuple[int, int] | None = None) -> None:
+        """``high_score`` starts a track; ``verdicts`` decides at its end what it was.
+
+        ``size`` is the picture's width and height: what was last seen at its edge has left rather than stopped.
+        """
         self.high_score = high_score
         self.verdicts = verdicts
+        self.size = size
         self.live: list[Live] = []
         self._held: list[Live] = []
         self._beside: list[Live] = []
@@ -170,7 +178,8 @@ class Tracker:
         else:
             track.measure(box, DETECTED_ERROR * (1.0 if score >= self.high_score else 2.0))
         track.course.add(clock, box, "detected", score, label)
-        track.seen_s = track.detected_s = clock[2]
+        track.saw(clock[2])
+        track.detected_s = clock[2]
 
     def _distance(
         self, tracks: list[Live], which: list[int], boxes: Float, names: list[str], reach: float = 0.0
@@ -189,8 +198,10 @@ class Tracker:
         """How little of the smaller of blob and detection lies in the other; 0 is all of it."""
         a, b = _boxes(tracks), np.ascontiguousarray(boxes[which])
         together = np.maximum(inside_matrix(a, b), 0.9 * inside_matrix(b, a).T)
-        # of several blobs in one detection the one that fills it most is the object
+        # of several blobs in one detection the one that fills it most is the object; a speck in it is not
+        ratio = _areas(a)[:, None] / np.maximum(1.0, _areas(b))[None]
         cost: Float = 1.0 - together + 0.2 * (1.0 - iou_matrix(a, b))
+        cost[(ratio < LEAST_PART) | (ratio > 1 / LEAST_PART)] = np.inf
         return cost
 
     # -- blobs --------------------------------------------------------------------------------------------------
@@ -213,7 +224,8 @@ class Tracker:
                     track = unnamed[row]
                     track.measure(left[column], BLOB_ERROR)
                     track.course.add(clock, left[column], "motion")
-                    track.seen_s = track.moved_s = clock[2]
+                    track.saw(clock[2])
+                    track.moved_s = clock[2]
                     track.stirred += 1
                     left[column] = np.nan
         for box in left:
@@ -242,7 +254,8 @@ class Tracker:
             if alone and overlap[row, best] >= 0.35 and clock[2] - track.detected_s < 3 * LOST_MOVING_S:
                 # its own blob, and about its size: where the detector is silent, the blob leads
                 track.measure(blobs[best], BLOB_ERROR)
-                track.seen_s = track.moved_s = clock[2]
+                track.saw(clock[2])
+                track.moved_s = clock[2]
                 track.course.add(clock, track.box, "motion")
             elif clock[2] - track.detected_s < LOST_MOVING_S:
                 track.moved_s = clock[2]
@@ -270,7 +283,7 @@ class Tracker:
     def _patience(self, track: Live) -> float:
         if not track.named:
             return LOST_BLOB_S
-        if track.speed >= STANDING:
+        if track.seen_speed >= STANDING or at_edge(track.box, self.size):
             return LOST_MOVING_S
         first = track.course.seconds[0] if track.course.seconds else track.seen_s
         if track.event_class == "vehicle" and track.seen_s - first > LOST_STANDING_S:
@@ -284,7 +297,7 @@ class Tracker:
             self._held.append(track)
 
     def _release(self, seconds: float, *, everything: bool) -> list[Track]:
-        self._held = link(self._held, self.live, seconds)
+        self._held = link(self._held, self.live, seconds, self.size)
         if everything:
             ready, self._held = self._held, []
         else:
@@ -309,6 +322,11 @@ class Tracker:
 def _boxes(tracks: Iterable[Live]) -> Float:
     found = [t.box for t in tracks]
     return np.ascontiguousarray(np.stack(found)) if found else np.zeros((0, 4))
+
+
+def _areas(boxes: Float) -> Float:
+    sides: Float = boxes[:, 2:] - boxes[:, :2]
+    return np.ascontiguousarray(sides[:, 0] * sides[:, 1])
 
 
 def _grown(boxes: Float, share: float, least: float = 0.0) -> Float:

@@ -1,0 +1,84 @@
+"""Progress of a scan on stderr: files, × real time, time left."""
+
+from __future__ import annotations
+
+import sys
+import time
+from types import TracebackType
+from typing import Any
+
+from vidreview.cli.common import plain_terminal, safe
+
+
+class Progress:
+    """A pipeline observer that draws one bar over the bytes of all files; a line a file when it may not draw."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self.plain = plain_terminal(sys.stderr)
+        self._bar: Any = None
+        self._files = self._number = 0
+        self._size = 0
+        self._told = 0.0
+        self._footage = 0.0
+        self._begun = time.monotonic()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def begin(self, files: int, size: int) -> None:
+        """So many files, of so many bytes together, are to be looked at."""
+        self._files = files
+        self._begun = time.monotonic()
+        if not self.quiet and not self.plain:
+            from tqdm import tqdm
+
+            form = "{desc} {percentage:3.0f}%|{bar}| {postfix[0]} [{elapsed}, {remaining} left]"
+            self._bar = tqdm(
+                total=max(1, size), file=sys.stderr, bar_format=form, postfix=["0 × real time"], leave=False
+            )
+
+    def exhibit(self, name: str, size: int) -> None:
+        """The next file begins."""
+        self._number += 1
+        self._size, self._told = size, 0.0
+        if self._bar is not None:
+            self._bar.set_description_str(f"{self._number}/{self._files} {safe(name)[-40:]}", refresh=True)
+
+    def progress(self, share: float, seconds: float) -> None:
+        """This ``share`` of the file is done; ``seconds`` more footage has been scanned."""
+        self._footage += seconds
+        if self._bar is not None:
+            done = min(1.0, max(self._told, share))
+            self._bar.postfix[0] = f"{self._speed():.0f} × real time"
+            self._bar.update((done - self._told) * self._size)
+            self._told = done
+
+    def problem(self, path: str, reason: str) -> None:
+        """Something of a file could not be read; the summary lists it, ``-v`` says it at once."""
+        if self.verbose:
+            self._say(f"{safe(path)}: {safe(reason)}")
+
+    def done(self, name: str, events: int, skipped: bool) -> None:
+        """The file is finished."""
+        if self._bar is not None:
+            self._bar.update((1.0 - self._told) * self._size)
+            self._told = 1.0
+        if self.verbose or (self.plain and not self.quiet):
+            what = "finished before" if skipped else f"{events} event{'s' * (events != 1)}"
+            self._say(f"{self._number}/{self._files} {safe(name)}: {what}, {self._speed():.0f} × real time")
+
+    def _speed(self) -> float:
+        return self._footage / max(1e-3, time.monotonic() - self._begun)
+
+    def _say(self, text: str) -> None:
+        if self._bar is not None:
+            self._bar.write(text, file=sys.stderr)
+        else:
+            print(text, file=sys.stderr)

@@ -1,0 +1,87 @@
+"""``vidreview scan``: the main job."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidreview.cli.common import case_option, json_option, loudness_options, plain_terminal, print_json, safe
+
+if TYPE_CHECKING:
+    from vidreview.pipeline import ScanSummary
+
+
+@click.command("scan", no_args_is_help=True)
+@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@case_option
+@click.option("--model", help="Detector: a known name or any file ultralytics loads. Default: yolo26n.")
+@click.option(
+    "--settings", "settings_file", type=click.Path(path_type=Path, dir_okay=False), help="TOML file of scan settings."
+)
+@click.option("--merge-gap", type=float, help="Events of one class this close are one, seconds. Default: 1.")
+@click.option("--detect-every", type=float, help="Seconds between looks of the detector while something moves.")
+@click.option("--idle-every", type=float, help="Seconds between looks whatever the motion gate says.")
+@click.option("--reference", help="Exhibit reference, for example NMC/1.")
+@click.option("--operator", help="Who runs the scan.")
+@click.option("--organisation", help="For whom.")
+@click.option("--reason", help="Why.")
+@json_option
+@loudness_options
+def command(
+    sources: tuple[Path, ...],
+    case: Path,
+    model: str | None,
+    settings_file: Path | None,
+    merge_gap: float | None,
+    detect_every: float | None,
+    idle_every: float | None,
+    as_json: bool,
+    quiet: bool,
+    verbose: bool,
+    **record: str | None,
+) -> int:
+    """Find every person, vehicle and moving thing in SOURCES, files or folders, and index them in the case.
+
+    Folders are walked recursively and files are known by their content. Running the same command again goes on where
+    it stopped. Nothing is written to the evidence.
+
+    \b
+    Example:
+      vidreview scan /evidence/NMC-1 --case NMC-1-case --reference NMC/1 --operator "A. Examiner"
+    """
+    from vidreview.cli.progress import Progress
+    from vidreview.pipeline import scan
+    from vidreview.settings import load_settings
+
+    settings = load_settings(settings_file, merge_gap_s=merge_gap, detect_every_s=detect_every, idle_every_s=idle_every)
+    facts: dict[str, Any] = {"argv": sys.argv, **{k: v for k, v in record.items() if v is not None}}
+    with Progress(quiet=quiet, verbose=verbose) as progress:
+        summary = scan(sources, case, settings, model=model, observer=progress, record=facts)
+    if as_json:
+        print_json(summary.to_json())
+    elif not quiet:
+        _print(summary, case)
+    return 3 if summary.problems else 0
+
+
+def _print(summary: ScanSummary, case: Path) -> None:
+    """The outcome in words, for a person."""
+    from rich.console import Console
+
+    facts = summary.to_json()
+    console = Console(no_color=plain_terminal(), highlight=False, soft_wrap=True)
+    again = f", {summary.skipped} of them finished before" if summary.skipped else ""
+    console.print(
+        f"{summary.exhibits} exhibit{'s' * (summary.exhibits != 1)}{again}; "
+        f"{facts['seconds_of_footage']:.1f} s of footage in {facts['wall_s']:.1f} s "
+        f"({facts['realtime_factor']:g} × real time); {summary.events} new event{'s' * (summary.events != 1)}"
+    )
+    if summary.problems:
+        files = {p["path"] for p in summary.problems}
+        console.print(f"{len(files)} file{'s' * (len(files) != 1)} could not be fully read:")
+        for problem in summary.problems:
+            console.print(f"  {safe(problem['path'])}: {safe(problem['reason'])}", markup=False)
+    console.print(f"Next: vidreview events --case {safe(str(case))}", markup=False)

@@ -1,0 +1,358 @@
+"""The street from end to end: the only module that names every stage.
+
+evidence → media → motion → detect → track → events → index
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from vidreview import environment
+from vidreview.audit import AuditLog
+from vidreview.detect import Detector
+from vidreview.detect.factory import load_detector
+from vidreview.detect.look import look
+from vidreview.errors import EvidenceError, IntegrityError, MediaError, UsageError, VidreviewError
+from vidreview.events import Appearance, appearance, assemble
+from vidreview.evidence import Exhibit, Found, Unreadable, check_unchanged, discover, identify
+from vidreview.index import Case, DetectionRow, refuse_overlap
+from vidreview.media import open_frames, probe
+from vidreview.model import LABELS, Coverage, FileInfo, Frame, Problem, StreamInfo, Track
+from vidreview.motion import MotionGate
+from vidreview.settings import ScanSettings
+from vidreview.track import Tracker, Verdicts
+
+#: raw detections are written in batches of about this many
+BATCH = 2000
+#: closer looks taken on one frame, at most
+CLOSER_LOOKS = 4
+#: share of a motion track's boxes on the burned-in clock that makes it the clock
+IS_CLOCK = 0.5
+
+
+class Observer(Protocol):
+    """Told how a scan goes; it prints, the pipeline does not."""
+
+    def begin(self, files: int, size: int) -> None:
+        """So many files, of so many bytes together, are to be looked at."""
+
+    def exhibit(self, name: str, size: int) -> None:
+        """The next file begins."""
+
+    def progress(self, share: float, seconds: float) -> None:
+        """This ``share`` of the file is done; ``seconds`` more footage has been scanned."""
+
+    def problem(self, path: str, reason: str) -> None:
+        """Something of a file could not be read."""
+
+    def done(self, name: str, events: int, skipped: bool) -> None:
+        """The file is finished; ``skipped`` when an earlier run had finished it."""
+
+
+class Silent:
+    """An observer that says nothing."""
+
+    def begin(self, files: int, size: int) -> None:
+        """Nothing."""
+
+    def exhibit(self, name: str, size: int) -> None:
+        """Nothing."""
+
+    def progress(self, share: float, seconds: float) -> None:
+        """Nothing."""
+
+    def problem(self, path: str, reason: str) -> None:
+        """Nothing."""
+
+    def done(self, name: str, events: int, skipped: bool) -> None:
+        """Nothing."""
+
+
+@dataclass(slots=True)
+class ScanSummary:
+    """What a scan did."""
+
+    run: int = 0
+    exhibits: int = 0
+    skipped: int = 0
+    events: int = 0
+    seconds_of_footage: float = 0.0
+    wall_s: float = 0.0
+    decode_s: float = 0.0
+    #: path and reason of everything that could not be fully read
+    problems: list[dict[str, str]] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that ``vidreview scan --json`` prints."""
+        wall = max(self.wall_s, 1e-9)
+        return {
+            "run": self.run,
+            "exhibits": self.exhibits,
+            "skipped": self.skipped,
+            "events": self.events,
+            "seconds_of_footage": round(self.seconds_of_footage, 3),
+            "wall_s": round(self.wall_s, 3),
+            "realtime_factor": round(self.seconds_of_footage / wall, 2),
+            "decode_share": round(min(1.0, self.decode_s / wall), 3),
+            "problems": self.problems,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Scan:
+    """What stays the same from file to file."""
+
+    case: Case
+    log: AuditLog
+    detector: Detector
+    settings: ScanSettings
+    observer: Observer
+    summary: ScanSummary
+    reference: str | None
+
+    def problem(self, path: str, reason: str) -> None:
+        self.summary.problems.append({"path": path, "reason": reason})
+        self.observer.problem(path, reason)
+
+
+def scan(
+    sources: Sequence[Path],
+    case_dir: Path,
+    settings: ScanSettings,
+    *,
+    model: str | None = None,
+    detector: Detector | None = None,
+    observer: Observer | None = None,
+    record: dict[str, Any] | None = None,
+) -> ScanSummary:
+    """Scan files and folders into a case; finished exhibits are not scanned again.
+
+    ``model`` is a known name or a path, ``detector`` a ready one instead; ``record`` holds what a person wants
+    recorded with the run (``argv``, ``reference``, ``operator``, ``organisation``, ``reason``).
+    A file that cannot be read is listed in the summary and in the index, and the others go on. Raises UsageError when
+    no source exists, CaseError and ModelError before anything is written, IntegrityError when an exhibit changed.
+    """
+    begun = time.monotonic()
+    missing = [path for path in sources if not path.exists() and not path.is_symlink()]
+    if len(missing) == len(sources):
+        raise UsageError(f"{missing[0] if missing else 'no source'}: no such file or folder; nothing was scanned")
+    refuse_overlap(case_dir, sources)
+    detector = detector or load_detector(model, settings)
+    facts = dict(record or {})
+    summary = ScanSummary()
+    with Case.open(case_dir, create=True) as case:
+        log = AuditLog(case_dir / "audit.jsonl")
+        facts |= environment.describe()
+        facts |= {
+            "settings": settings.canonical(),
+            "settings_sha256": settings.sha256(),
+            "model": detector.name,
+            "model_sha256": detector.sha256,
+            "runtime": detector.runtime,
+        }
+        summary.run = case.begin_run(facts)
+        log.append("scan-begins", run=summary.run, sources=[str(p) for p in sources], **facts)
+        job = _Scan(case, log, detector, settings, observer or Silent(), summary, facts.get("reference"))
+        state = "interrupted"
+        try:
+            _scan_all(job, sources)
+            state = "done"
+        except VidreviewError:
+            state = "failed"
+            raise
+        finally:
+            summary.wall_s = time.monotonic() - begun
+            case.finish_run(summary.run, state, summary.to_json())
+            log.append("scan-ends", run=summary.run, state=state, summary=summary.to_json())
+    return summary
+
+
+def _scan_all(job: _Scan, sources: Sequence[Path]) -> None:
+    found = list(discover(sources))
+    sizes = [_size(one.path) if isinstance(one, Found) else 0 for one in found]
+    job.observer.begin(len(found), sum(sizes))
+    changed: list[str] = []
+    for one, size in zip(found, sizes, strict=True):
+        job.observer.exhibit(one.name, size)
+        if isinstance(one, Unreadable):
+            _list_unreadable(job, one.name, one.path, one.reason)
+            continue
+        try:
+            _scan_file(job, one)
+        except (EvidenceError, MediaError) as error:
+            _list_unreadable(job, one.name, one.path, str(error))
+        except IntegrityError as error:
+            changed.append(str(error))
+            job.problem(str(one.path), str(error))
+    if changed:
+        raise IntegrityError("; ".join(changed))
+
+
+def _list_unreadable(job: _Scan, name: str, path: Path, reason: str, exhibit: Exhibit | None = None) -> None:
+    reason = reason.removeprefix(f"{path}: ")
+    known: dict[str, Any] = {}
+    if exhibit is not None:
+        known = {"sha256": exhibit.digest.value, "size": exhibit.size, "mtime_ns": exhibit.mtime_ns}
+    job.case.list_unreadable(job.summary.run, name, path, reason, reference=job.reference, **known)
+    job.log.append("exhibit-unreadable", run=job.summary.run, name=name, path=str(path), reason=reason)
+    job.problem(str(path), reason)
+
+
+def _scan_file(job: _Scan, found: Found) -> None:
+    """One file, from its identity to its events; raises EvidenceError or MediaError when it cannot be read at all."""
+    exhibit = identify(found)
+    sha256 = exhibit.digest.value
+    if job.case.is_finished(sha256, job.settings.sha256(), job.detector.sha256, exhibit.path):
+        job.summary.exhibits += 1
+        job.summary.skipped += 1
+        job.observer.done(exhibit.name, 0, True)
+        return
+    try:
+        info = probe(exhibit.path)
+    except MediaError as error:
+        _list_unreadable(job, exhibit.name, exhibit.path, str(error), exhibit)
+        return
+    number = job.case.begin_exhibit(
+        job.summary.run, exhibit.name, exhibit.path, exhibit.size, exhibit.mtime_ns, sha256, info, job.reference
+    )
+    job.log.append("exhibit-begins", run=job.summary.run, name=exhibit.name, path=str(exhibit.path), sha256=sha256)
+    job.summary.exhibits += 1
+    events, partly = 0, [p.reason for p in info.problems]
+    for stream in info.streams:
+        coverage, found_events = _scan_stream(job, exhibit, number, stream, info)
+        events += found_events
+        partly += _unread(stream, coverage)
+    check_unchanged(exhibit)
+    job.case.finish_exhibit(number, "partial" if partly else "done", [])
+    job.summary.events += events
+    job.log.append("exhibit-ends", run=job.summary.run, name=exhibit.name, sha256=sha256, events=events)
+    for reason in partly:
+        job.problem(str(exhibit.path), reason)
+    job.observer.done(exhibit.name, events, False)
+
+
+def _unread(stream: StreamInfo, coverage: Coverage) -> list[str]:
+    """Why this stream was not fully read; oddities of time that lost nothing are in the index but not here."""
+    lost = coverage.frames_missing or coverage.frames_damaged or coverage.undecodable_s > 0
+    if not lost and coverage.frames_presented:
+        return []
+    reasons = [p.reason for p in coverage.problems if p.kind in ("damage", "truncated", "undecodable")]
+    what = f"{coverage.frames_missing} frames missing, {coverage.frames_damaged} damaged"
+    return [f"stream {stream.index}: {'; '.join(reasons) or what}"]
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _scan_stream(job: _Scan, exhibit: Exhibit, number: int, stream: StreamInfo, info: FileInfo) -> tuple[Coverage, int]:
+    """All frames of one stream; its coverage and the number of its events."""
+    stream_id = job.case.add_stream(number, stream)
+    walk = StreamWalk(stream, job.settings, job.detector)
+    ids: list[int] = []
+    seen: list[Appearance] = []
+    reported = 0.0
+    share = 1.0 / max(1, len(info.streams))
+
+    def keep(tracks: list[Track]) -> None:
+        if tracks:
+            seen.extend(a for k, t in enumerate(tracks, len(ids)) if (a := appearance(k, t)) is not None)
+            ids.extend(job.case.add_tracks(stream_id, tracks))
+
+    try:
+        with open_frames(exhibit.path, stream) as frames:
+            began = time.perf_counter()
+            for frame in frames:
+                job.summary.decode_s += time.perf_counter() - began
+                keep(walk.step(frame))
+                if len(walk.rows) >= BATCH:
+                    job.case.add_detections(stream_id, walk.take_rows())
+                if frame.seconds - reported >= 1.0:
+                    job.observer.progress(share * frame.seconds / (stream.duration_s or 1e9), frame.seconds - reported)
+                    reported = frame.seconds
+                began = time.perf_counter()
+            coverage = frames.coverage(walk.looks)
+    except MediaError as error:
+        coverage = _nothing_read(stream, str(error).removeprefix(f"{exhibit.path}: "))
+    keep(walk.finish())
+    job.case.add_detections(stream_id, walk.take_rows())
+    events = assemble(seen, stream.time_base, job.settings.merge_gap_s)
+    job.case.add_events(stream_id, events, ids)
+    job.case.set_coverage(stream_id, coverage)
+    job.summary.seconds_of_footage += coverage.analysed_s
+    job.observer.progress(share, max(0.0, coverage.duration_s - reported))
+    return coverage, len(events)
+
+
+def _nothing_read(stream: StreamInfo, reason: str) -> Coverage:
+    """The ledger of a stream of which no frame could be decoded."""
+    length = stream.duration_s or 0.0
+    problem = Problem("undecodable", reason, 0.0)
+    return Coverage(length, 0.0, length, 0.0, 0.0, 0, 0, stream.packets, 0, (problem,))
+
+
+class StreamWalk:
+    """Gate, detector and tracker over the frames of one stream, one frame after the other."""
+
+    def __init__(self, stream: StreamInfo, settings: ScanSettings, detector: Detector) -> None:
+        self.settings, self.detector, self.rotation = settings, detector, stream.rotation
+        self.gate = MotionGate(stream.width, stream.height, settings.motion_threshold)
+        verdicts = Verdicts(settings.min_track_s, settings.min_motion_s)
+        self.tracker = Tracker(settings.high_score, verdicts, (stream.width, stream.height))
+        #: frames the detector was given
+        self.looks = 0
+        #: raw detections not yet taken
+        self.rows: list[DetectionRow] = []
+        self._looked_s = float("-inf")
+
+    def step(self, frame: Frame) -> list[Track]:
+        """Take in one frame; returns the tracks that are over for good."""
+        if frame.discontinuity:
+            self.tracker.cut()
+        motion = self.gate.see(frame.luma, frame.seconds, discontinuity=frame.discontinuity)
+        since = frame.seconds - self._looked_s
+        busy = motion.reason in ("motion", "whole-frame")
+        due = since >= self.settings.idle_every_s or (busy and since >= self.settings.detect_every_s - 1e-6)
+        clock = (frame.number, frame.time.pts, frame.seconds)
+        found = None
+        if due or frame.number == 0 or frame.discontinuity:
+            self._looked_s = frame.seconds
+            self.looks += 1
+            one = look(self.detector, frame.to_bgr(), self.rotation, self.tracker.unnamed(frame.seconds, CLOSER_LOOKS))
+            found = one.detections
+            for box, score, label, closer in zip(found.boxes, found.scores, found.labels, one.closer, strict=True):
+                where = (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+                self.rows.append(
+                    DetectionRow(*clock, *where, float(score), LABELS[int(label)], "zoom" if closer else "frame")
+                )
+        self.tracker.update(clock, found, motion.blobs)
+        return self._without_clock(self.tracker.drain(frame.seconds))
+
+    def finish(self) -> list[Track]:
+        """The stream is over; returns the tracks that are left."""
+        return self._without_clock(self.tracker.finish())
+
+    def take_rows(self) -> list[DetectionRow]:
+        """The raw detections since the last call."""
+        rows, self.rows = self.rows, []
+        return rows
+
+    def _without_clock(self, tracks: list[Track]) -> list[Track]:
+        """Marks what moved only on the burned-in clock; it is known as such only after some seconds."""
+        return [
+            replace(t, dropped="the burned-in clock")
+            if t.event_class == "motion" and t.dropped is None and self._on_clock(t)
+            else t
+            for t in tracks
+        ]
+
+    def _on_clock(self, track: Track) -> bool:
+        shares = [self.gate.clock_share(p.box) for p in track.points]
+        return sum(shares) / len(shares) >= IS_CLOCK
