@@ -386,7 +386,7 @@ def validate(
     for problem in summary.problems:
         problems.setdefault(Path(problem["path"]).resolve(), []).append(problem["reason"])
     with Reader.open(case_dir) as reader:
-        names = {exhibit.path.resolve(): exhibit.name for exhibit, _, _ in reader.streams(["*"])}
+        names = {s.exhibit.path.resolve(): s.exhibit.name for s in reader.streams(["*"])}
         results = tuple(_result(clip, files.get(clip.name), names, problems, reader) for clip in truth.clips)
     method = {
         "version": __version__,
