@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -382,6 +383,17 @@ def test_json_says_the_same_and_names_the_method(
     again = cli("validate", truth, "--clips", films, "--case", case, "-q")
     assert again.status == 2
     assert "holds a case already" in again.err
+
+
+def test_a_name_that_is_a_pattern_is_that_clip_only(
+    films: Path, tmp_path: Path, finder: Finder, cli: Callable[..., Result]
+) -> None:
+    for name in ("cam*.mp4", "cam1.mp4"):
+        shutil.copy(films / "crossing.mp4", tmp_path / name)
+    truth = _truth(tmp_path, {"cam*.mp4": CROSSING, "cam1.mp4": CROSSING})
+    said = json.loads(cli("validate", truth, "--json", "-q").out)
+    assert [clip["score"]["events"] for clip in said["clips"]] == [1, 1]
+    assert [clip["score"]["footage_s"] for clip in said["clips"]] == pytest.approx([12.0, 12.0], abs=0.2)
 
 
 def test_gates_that_are_not_met_are_named(

@@ -412,14 +412,19 @@ def _result(
     told = tuple(problems.get(path, ()))
     if path not in names:
         return ClipResult(clip.name, unread_score(clip.events), problems=told or ("no video in it could be read",))
-    only = (names[path],)
-    events = [Seen(e["class"], e["start_s"], e["end_s"]) for e in reader.events(EventQuery(exhibits=only))]
+    name = names[path]
+    only = (name,)  # also a pattern: what merely matches a name with * or [ in it is sorted out below
+    events = [
+        Seen(e["class"], e["start_s"], e["end_s"])
+        for e in reader.events(EventQuery(exhibits=only))
+        if e["exhibit"] == name
+    ]
     dropped = [
         Seen(t["class"], t["start_s"], t["end_s"], t["dropped"])
         for t in reader.track_rows(TrackQuery(exhibits=only, with_dropped=True))
-        if t["dropped"] is not None
+        if t["dropped"] is not None and t["exhibit"] == name
     ]
-    footage_s = sum(stream["states"]["analysed_s"] for stream in reader.coverage(only))
+    footage_s = sum(s["states"]["analysed_s"] for s in reader.coverage(only) if s["exhibit"] == name)
     return ClipResult(
         clip.name,
         score(events, clip.events, footage_s, dropped),
