@@ -1,6 +1,6 @@
 """Keeps the runtimes from reporting home (rule A8): by themselves, several of them do.
 
-ONNX Runtime from 1.29 on keeps a device id and an event store in ~/.cache and sends them to its makers; ultralytics
+ONNX Runtime from 1.29 on keeps a device id and a store of events in ~/.cache, for its makers; ultralytics
 sends every prediction to an analytics service, looks for missing packages on the network and writes to ~/.config.
 """
 
