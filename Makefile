@@ -40,21 +40,20 @@ model: $(INSTALLED)
 
 demo: model
 	rm -rf demo/case
-	@status=0; $(BIN)/vidreview scan sample_data --case demo/case || status=$$?; \
+	@status=0; $(BIN)/vidreview scan sample_data/street* --case demo/case || status=$$?; \
 	if [ $$status -eq 3 ]; then \
 	  echo "demo: exit status 3 is right here: street_truncated.mp4 is cut off on purpose, and the scan says so."; \
 	elif [ $$status -eq 0 ]; then \
 	  echo "demo: the scan must report that street_truncated.mp4 is cut off, and did not"; exit 1; \
 	else exit $$status; fi
 	@echo
-	$(BIN)/vidreview events --case demo/case
-	@echo
 	$(BIN)/vidreview clip --all --case demo/case
 	$(BIN)/vidreview still --all --case demo/case
 	@echo
-	@echo "The case:          demo/case"
-	@echo "Evidential clips:  demo/case/clips   ($$(ls demo/case/clips | wc -l) files)"
-	@echo "Stills:            demo/case/stills  ($$(ls demo/case/stills | wc -l) files)"
+	$(BIN)/vidreview events --case demo/case
+	@echo
+	@echo "Evidential clips:  demo/case/clips   ($$(ls demo/case/clips | grep -vc json) clips, each with its manifest)"
+	@echo "Stills:            demo/case/stills  ($$(ls demo/case/stills | grep -vc json) pictures, each with its manifest)"
 	@echo "What was covered:  $(BIN)/vidreview coverage --case demo/case"
 
 test: model

@@ -74,6 +74,14 @@ def test_every_command_stands_in_the_reference_and_in_the_readme() -> None:
         assert f"vidreview {name}" in readme
 
 
+def test_the_check_of_documents_sees_what_is_wrong() -> None:
+    assert _known(["vidreview", "scna", "x"]) == ["no command vidreview scna"]
+    assert _known(["vidreview", "model", "fetsh"]) == ["no command vidreview model fetsh"]
+    assert _known(["vidreview", "scan", "x", "--kase", "y"]) == ["vidreview scan has no option --kase"]
+    assert _known(["vidreview", "scan", "x", "--case", "y"]) == []
+    assert len(_examples((ROOT / "README.md").read_text(encoding="utf-8"))) > 10
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_commands_in_the_documents_exist(path: Path) -> None:
     wrong = [problem for words in _examples(path.read_text(encoding="utf-8")) for problem in _known(words)]
