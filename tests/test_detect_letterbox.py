@@ -65,3 +65,13 @@ def test_colours_are_rgb_and_margins_grey() -> None:
 def test_an_empty_picture_is_refused() -> None:
     with pytest.raises(ModelError, match="0x20"):
         fit(20, 0, 640)
+
+
+@given(side, side, st.integers(1, 20).map(lambda k: 32 * k))
+def test_small_inputs_grow_by_margin_only(height: int, width: int, size: int) -> None:
+    plain, grown = fit(height, width, size), fit(height, width, size, least_area=16384)
+    assert grown.inner == plain.inner
+    assert grown.shape[0] * grown.shape[1] >= 16384
+    assert all(side % 32 == 0 for side in grown.shape)
+    if plain.shape[0] * plain.shape[1] >= 16384:
+        assert grown == plain

@@ -204,6 +204,21 @@ def test_company_threads_and_repetition_change_nothing(yolo: OnnxDetector, bus: 
 
 
 @pytest.mark.model
+@pytest.mark.slow
+def test_the_end_to_end_head_runs_too_on_any_shape(bus: Pixels, model_path: Path, tmp_path: Path) -> None:
+    from vidreview.detect.export import export_onnx
+
+    weights = tmp_path / "yolo26n.pt"
+    weights.write_bytes(model_path.with_suffix(".pt").read_bytes())
+    detector = OnnxDetector(export_onnx(weights, "end-to-end").path)
+    found, thin, dot = detector.detect([bus, bus[:, 200:210], bus[:5, :5]])
+    sure = [LABELS[label] for label, score in zip(found.labels, found.scores, strict=True) if score >= 0.4]
+    assert sorted(sure) == ["bus", "person", "person", "person", "person"]
+    assert len(detector.detect([bus[380:900, 40:250], bus[:8, :300]], size=160)) == 2
+    assert len(thin) + len(dot) == 0
+
+
+@pytest.mark.model
 def test_a_changed_model_file_is_refused(model_path: Path, tmp_path: Path) -> None:
     copy = tmp_path / model_path.name
     content = bytearray(model_path.read_bytes())

@@ -29,16 +29,35 @@ class Letterbox:
     scale: tuple[float, float]
 
 
-def fit(height: int, width: int, size: int, stride: int = 32, fixed: tuple[int, int] | None = None) -> Letterbox:
-    """The letterbox of a (height, width) picture whose longest side becomes ``size``; ``fixed`` is a whole (h, w)."""
+def fit(
+    height: int,
+    width: int,
+    size: int,
+    stride: int = 32,
+    fixed: tuple[int, int] | None = None,
+    least_area: int = 0,
+) -> Letterbox:
+    """The letterbox of a (height, width) picture whose longest side becomes ``size``.
+
+    ``fixed`` is the whole (height, width) of a network that takes no other; ``least_area`` is what one needs at least,
+    in pixels, made up for with margin. Raises ModelError for an empty picture.
+    """
     if height < 1 or width < 1:
         raise ModelError(f"the detector was given a picture of {width}x{height} pixels")
     bound = fixed or (size, size)
     ratio = min(bound[0] / height, bound[1] / width)
     inner = (min(max(1, round(width * ratio)), bound[1]), min(max(1, round(height * ratio)), bound[0]))
-    shape = fixed or (-(-inner[1] // stride) * stride, -(-inner[0] // stride) * stride)
+    shape = fixed or _padded(inner, stride, least_area)
     offset = ((shape[1] - inner[0]) // 2, (shape[0] - inner[1]) // 2)
     return Letterbox(shape, inner, offset, (inner[0] / width, inner[1] / height))
+
+
+def _padded(inner: tuple[int, int], stride: int, least_area: int) -> tuple[int, int]:
+    """(height, width) in whole strides around a scaled (width, height)."""
+    width, height = (-(-side // stride) * stride for side in inner)
+    while width * height < least_area:
+        width, height = (width, height + stride) if height <= width else (width + stride, height)
+    return height, width
 
 
 def fill(picture: Pixels, box: Letterbox, into: NDArray[np.float32]) -> None:

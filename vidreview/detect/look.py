@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +11,8 @@ from numpy.typing import NDArray
 from vidreview.detect import Detector
 from vidreview.model import Boxes, Detections, Pixels
 
-#: a crop is this many times as long as the thing in it: a detector wants to see what is around
-CONTEXT = 2.5
+#: a crop is this many times as long as the thing in it, by turns: what one scale does not show, another may
+CONTEXTS = (2.5, 1.4, 4.0)
 #: smallest side of a crop, pixels of the picture
 SMALLEST_CROP = 64
 #: longest side of what the detector is fed of a crop
@@ -30,15 +31,15 @@ class Look:
     closer: NDArray[np.bool_]
 
 
-def look(detector: Detector, picture: Pixels, rotation: int, places: list[Boxes]) -> Look:
+def look(detector: Detector, picture: Pixels, rotation: int, places: Sequence[tuple[Boxes, int]]) -> Look:
     """Detections in a stored BGR ``picture`` (height, width, 3) that players turn by ``rotation`` degrees clockwise.
 
-    ``places`` are xyxy boxes in stored pixels that get a closer look each: a crop in which the thing has the size that
-    the detector knows best, small things enlarged and large ones reduced (what it is fed is internal, rule D4).
+    ``places`` are xyxy boxes in stored pixels that get a closer look each, and how many they had before: a crop in
+    which small things are enlarged and large ones reduced (what the detector is fed is internal, rule D4).
     """
     height, width = picture.shape[:2]
     found = [_turned_back(detector.detect([_upright(picture, rotation)])[0], rotation, width, height)]
-    windows = [_window(box, width, height) for box in places]
+    windows = [_window(box, CONTEXTS[before % len(CONTEXTS)], width, height) for box, before in places]
     crops = [_upright(picture[y1:y2, x1:x2], rotation) for x1, y1, x2, y2 in windows]
     if crops:
         for window, inside in zip(windows, detector.detect(crops, size=CROP_SIZE), strict=True):
@@ -53,9 +54,9 @@ def _upright(picture: Pixels, rotation: int) -> Pixels:
     return turned
 
 
-def _window(box: Boxes, width: int, height: int) -> tuple[int, int, int, int]:
-    """A square around ``box``, moved into the picture, no larger than it."""
-    side = max(SMALLEST_CROP, CONTEXT * max(float(box[2] - box[0]), float(box[3] - box[1])))
+def _window(box: Boxes, context: float, width: int, height: int) -> tuple[int, int, int, int]:
+    """A square ``context`` times as long as ``box`` around it, moved into the picture, no larger than it."""
+    side = max(SMALLEST_CROP, context * max(float(box[2] - box[0]), float(box[3] - box[1])))
     across, down = int(min(side, width)), int(min(side, height))
     x = int(min(max(0.0, float(box[0] + box[2]) / 2 - across / 2), width - across))
     y = int(min(max(0.0, float(box[1] + box[3]) / 2 - down / 2), height - down))

@@ -30,6 +30,9 @@ PROVIDERS = (
     "CPUExecutionProvider",
 )
 
+#: pixels of input below which the end-to-end head has fewer anchors than the 300 it picks from, and fails
+_END_TO_END_AREA = 128 * 128
+
 #: what a provider needs to give the same numbers on every run
 _OPTIONS: dict[str, dict[str, Any]] = {
     "CUDAExecutionProvider": {"cudnn_conv_algo_search": "DEFAULT", "use_tf32": 0},
@@ -62,6 +65,7 @@ class OnnxDetector:
         metadata = self._session.get_modelmeta().custom_metadata_map
         self._classes = _classes(metadata, path)
         self._stride = _whole_number(metadata.get("stride")) or 32
+        self._least_area = _END_TO_END_AREA if metadata.get("end2end") == "True" else 0
         self._input, self._fixed, self._most = _input(self._session, path)
 
     def detect(self, pictures: Sequence[Pixels], size: int | None = None) -> list[Detections]:
@@ -69,7 +73,7 @@ class OnnxDetector:
 
         ``size`` overrides the longest side for this call. On a GPU, pictures of equal letterboxes run as one batch.
         """
-        boxes = [_fit(picture, size or self.size, self._stride, self._fixed) for picture in pictures]
+        boxes = [self._fit(picture, size or self.size) for picture in pictures]
         found: list[Detections] = [Detections.none()] * len(pictures)
         for group in _batches(boxes, self._most):
             tensor = np.empty((len(group), 3, *boxes[group[0]].shape), np.float32)
@@ -80,6 +84,11 @@ class OnnxDetector:
                 box = boxes[k]
                 found[k] = decode(row, self._classes, self.low_score, box.scale, box.offset, (width, height))
         return found
+
+    def _fit(self, picture: Pixels, size: int) -> Letterbox:
+        if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
+            raise ModelError(f"the detector takes (h, w, 3) pictures of bytes, not {picture.shape} of {picture.dtype}")
+        return fit(picture.shape[0], picture.shape[1], size, self._stride, self._fixed, self._least_area)
 
     def _run(self, tensor: Any) -> Any:
         """(batch, …) output of the network for a (batch, 3, height, width) tensor."""
@@ -92,12 +101,6 @@ class OnnxDetector:
         if output.ndim != 3:
             raise ModelError(f"{self.name} gives an output of shape {output.shape}; it is not a YOLO detector")
         return output.astype(np.float32, copy=False)
-
-
-def _fit(picture: Pixels, size: int, stride: int, fixed: tuple[int, int] | None) -> Letterbox:
-    if picture.ndim != 3 or picture.shape[2] != 3 or picture.dtype != np.uint8:
-        raise ModelError(f"the detector takes (h, w, 3) pictures of bytes, not {picture.shape} of {picture.dtype}")
-    return fit(picture.shape[0], picture.shape[1], size, stride, fixed)
 
 
 def _batches(boxes: Sequence[Letterbox], most: int) -> list[list[int]]:
