@@ -8,6 +8,6 @@ ECCV 2022), over elapsed seconds because frames are irregular.
 
 from vidreview.track.judge import Verdicts
 from vidreview.track.link import link
-from vidreview.track.tracker import Tracker
+from vidreview.track.tracker import Tracker, follow
 
-__all__ = ["Tracker", "Verdicts", "link"]
+__all__ = ["Tracker", "Verdicts", "follow", "link"]

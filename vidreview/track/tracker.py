@@ -51,6 +51,7 @@ class Tracker:
         self._beside: list[Live] = []
         self._next_key = 0
         self._link_due_s = 0.0
+        self._gated = False
 
     def update(self, clock: Clock, detections: Detections | None, blobs: Boxes | None) -> None:
         """Take in one frame: ``clock`` is its number, PTS and seconds.
@@ -64,6 +65,7 @@ class Tracker:
         if detections is not None:
             updated = self._detected(clock, detections)
         if blobs is not None:
+            self._gated = True
             self._moved(clock, np.ascontiguousarray(blobs, dtype=np.float64), updated)
         for track in self.live:
             standing = track.seen_s < seconds - STANDING_STEP_S and track.speed < STANDING
@@ -80,8 +82,8 @@ class Tracker:
             self._end(track)
         self.live = []
 
-    def unnamed(self, seconds: float, most: int) -> list[Boxes]:
-        """Boxes of up to ``most`` tracks that want a second, closer look, the longest waiting first.
+    def unnamed(self, seconds: float, most: int) -> list[tuple[Boxes, int]]:
+        """Boxes of up to ``most`` tracks that want a closer look, and how many they had; the least looked at first.
 
         A track wants one while its class is unsettled, ever more seldom the more looks were in vain.
         """
@@ -96,7 +98,7 @@ class Tracker:
         for track in wanting[:most]:
             track.second_looks += 1
             track.second_look_s = seconds
-        return [t.box.astype(np.float32) for t in wanting[:most]]
+        return [(t.box.astype(np.float32), t.second_looks - 1) for t in wanting[:most]]
 
     def drain(self, seconds: float) -> list[Track]:
         """The tracks that are over for good by ``seconds``, in order of their beginning."""
@@ -283,7 +285,8 @@ class Tracker:
     def _patience(self, track: Live) -> float:
         if not track.named:
             return LOST_BLOB_S
-        if track.seen_speed >= STANDING or at_edge(track.box, self.size):
+        # without a gate there is no witness that what is not detected still stands there
+        if not self._gated or track.seen_speed >= STANDING or at_edge(track.box, self.size):
             return LOST_MOVING_S
         first = track.course.seconds[0] if track.course.seconds else track.seen_s
         if track.event_class == "vehicle" and track.seen_s - first > LOST_STANDING_S:
@@ -317,6 +320,24 @@ class Tracker:
     def _key(self) -> int:
         self._next_key += 1
         return self._next_key
+
+
+def follow(frames: dict[int, Detections], fps: float, high_score: float, low_score: float) -> list[Track]:
+    """Tracks over detections by frame number, without pictures: frame k is at k / ``fps`` seconds.
+
+    Detections below ``low_score`` are not used. Tracks that the rules drop are left out.
+    """
+    tracker = Tracker(high_score, Verdicts(strict=False))
+    tracks: list[Track] = []
+    for number in range(min(frames, default=1), max(frames, default=0) + 1):
+        found = frames.get(number, Detections.none())
+        kept = found.scores >= low_score
+        found = Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
+        seconds = number / fps
+        tracker.update((number, number, seconds), found, None)
+        tracks += tracker.drain(seconds)
+    tracks += tracker.finish()
+    return [t for t in tracks if t.dropped is None and t.event_class != "motion"]
 
 
 def _boxes(tracks: Iterable[Live]) -> Float:
