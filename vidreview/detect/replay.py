@@ -81,8 +81,8 @@ class RecordingDetector:
         self.recorded: dict[str, Detections] = {}
         self._inner = inner
 
-    def detect(self, pictures: Sequence[Pixels]) -> list[Detections]:
-        """What the other detector finds."""
-        found = self._inner.detect(pictures)
+    def detect(self, pictures: Sequence[Pixels], size: int | None = None) -> list[Detections]:
+        """What the other detector finds; ``size`` is handed on."""
+        found = self._inner.detect(pictures, size)
         self.recorded.update(zip(map(picture_digest, pictures), found, strict=True))
         return found
