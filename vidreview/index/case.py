@@ -47,6 +47,11 @@ def storable(text: str | os.PathLike[str]) -> tuple[str, bytes | None]:
     return shown, None if shown.encode() == raw else raw
 
 
+def _absolute(path: Path) -> tuple[str, bytes | None]:
+    """Where a file lies, whatever folder a later command is run in."""
+    return storable(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps '..'
+
+
 class Case:
     """A case folder open for writing, by one process at a time."""
 
@@ -139,7 +144,7 @@ class Case:
         """
         where, values = "", [sha256, settings_sha256, model_sha256]
         if path is not None:
-            where, values = " AND path = ?", [*values, storable(path)[0]]
+            where, values = " AND path = ?", [*values, _absolute(path)[0]]
         with self._errors():
             row = self._db.execute(
                 "SELECT 1 FROM exhibits WHERE sha256 = ? AND settings_sha256 = ? AND model_sha256 IS ? "
@@ -362,7 +367,7 @@ class Case:
         rows = db.execute(
             "SELECT id FROM exhibits "
             "WHERE path = ? AND (sha256 IS ? OR sha256 IS NULL OR ? IS NULL AND state = 'failed')",
-            (storable(path)[0], sha256, sha256),
+            (_absolute(path)[0], sha256, sha256),
         ).fetchall()
         db.executemany("DELETE FROM exhibits WHERE id = ?", rows)
         return min((int(row[0]) for row in rows), default=0) or self._next(db, "exhibits")
@@ -382,7 +387,7 @@ class Case:
             "INSERT INTO exhibits (id, run, name, name_raw, path, path_raw, size, mtime_ns, sha256, reference, state, "
             "settings_sha256, model_sha256) "
             "SELECT ?, id, ?, ?, ?, ?, ?, ?, ?, ?, ?, settings_sha256, model_sha256 FROM runs WHERE id = ?",
-            (exhibit, *storable(name), *storable(path), *identity, reference, state, run),
+            (exhibit, *storable(name), *_absolute(path), *identity, reference, state, run),
         )
 
 

@@ -6,6 +6,7 @@ Answers within a blink: imports neither numpy nor anything that decodes.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,11 @@ from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery,
 _WHERE_FROM = "JOIN streams stream ON stream.id = item.stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit"
 _PLACE = "exhibit.name, exhibit.name_raw, stream.number, stream.time_base_num, stream.time_base_den"
 
+_STREAM = (
+    "exhibit.name, exhibit.name_raw, exhibit.path, exhibit.path_raw, exhibit.size, exhibit.sha256, stream.number, "
+    "stream.time_base_num, stream.time_base_den, stream.rotation, stream.info"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class StoredExhibit:
@@ -34,14 +40,27 @@ class StoredExhibit:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredStream:
+    """A stream that was scanned."""
+
+    exhibit: StoredExhibit
+    #: index within the container
+    index: int
+    time_base: Fraction
+    #: clockwise degrees a player turns the picture by
+    rotation: int
+    #: width/height of a pixel
+    sample_aspect: Fraction
+    #: False where the file holds no timestamps and PTS are the reader's own
+    timed: bool
+
+
+@dataclass(frozen=True, slots=True)
 class EventPlace:
     """Where in which file an event lies: what cutting a clip or taking a still needs."""
 
     number: int
-    exhibit: StoredExhibit
-    #: index within the container
-    stream: int
-    time_base: Fraction
+    stream: StoredStream
     start_pts: int
     end_pts: int
     peak_pts: int
@@ -251,22 +270,17 @@ class Reader:
         if numbers is not None and not numbers:
             return []
         columns = (
-            f"item.id, {_PLACE}, exhibit.path, exhibit.path_raw, exhibit.size, exhibit.sha256, item.start_pts, "
-            "item.end_pts, item.peak_pts, item.start_s, item.end_s, item.peak_s"
+            f"item.id, item.start_pts, item.end_pts, item.peak_pts, item.start_s, item.end_s, item.peak_s, {_STREAM}"
         )
         result = []
-        for number, name, raw, stream, num, den, path, path_raw, size, sha256, *times in self._items(
+        for number, start, end, peak, start_s, end_s, peak_s, *stream in self._items(
             "events", columns, query, {"start": "item.id"}
         ):
-            exhibit = StoredExhibit(_name(name, raw), Path(_name(path, path_raw)), size, sha256)
-            start, end, peak, start_s, end_s, peak_s = times
             first_frame, last_frame, peak_frame = self._frames(number, peak_s)
             result.append(
                 EventPlace(
                     number=number,
-                    exhibit=exhibit,
-                    stream=stream,
-                    time_base=Fraction(num, den),
+                    stream=_stream(*stream),
                     start_pts=start,
                     end_pts=end,
                     peak_pts=peak,
@@ -280,17 +294,15 @@ class Reader:
             )
         return result
 
-    def streams(self, exhibits: Sequence[str]) -> list[tuple[StoredExhibit, int, Fraction]]:
-        """Exhibits that were scanned, with their streams' indexes and time bases, by name or pattern."""
+    def streams(self, exhibits: Sequence[str]) -> list[StoredStream]:
+        """The streams of exhibits that were scanned, by name or pattern."""
         clause, values = by_name(exhibits)
-        return [
-            (StoredExhibit(_name(name, raw), Path(_name(path, path_raw)), size, sha256), number, Fraction(num, den))
-            for name, raw, number, num, den, path, path_raw, size, sha256 in self._select(
-                f"SELECT {_PLACE}, exhibit.path, exhibit.path_raw, exhibit.size, exhibit.sha256 FROM exhibits exhibit "
-                f"JOIN streams stream ON stream.exhibit = exhibit.id WHERE {clause} ORDER BY exhibit.id, stream.number",
-                values,
-            )
-        ]
+        rows = self._select(
+            f"SELECT {_STREAM} FROM exhibits exhibit JOIN streams stream ON stream.exhibit = exhibit.id "
+            f"WHERE {clause} ORDER BY exhibit.id, stream.number",
+            values,
+        )
+        return [_stream(*row) for row in rows]
 
     def exhibit_names(self) -> list[str]:
         """The names of all exhibits, those that could not be read too, in order."""
@@ -377,6 +389,25 @@ def event_name(number: int) -> str:
 def track_name(number: int) -> str:
     """A track's number as people see it."""
     return f"T{number:04d}"
+
+
+def _stream(
+    name: str,
+    name_raw: bytes | None,
+    path: str,
+    path_raw: bytes | None,
+    size: int,
+    sha256: str,
+    number: int,
+    num: int,
+    den: int,
+    rotation: int,
+    info: str,
+) -> StoredStream:
+    exhibit = StoredExhibit(_name(name, name_raw), Path(_name(path, path_raw)), size, sha256)
+    facts = json.loads(info)
+    aspect = Fraction(facts.get("sample_aspect") or 1)
+    return StoredStream(exhibit, number, Fraction(num, den), rotation, aspect, bool(facts.get("timed", True)))
 
 
 def _name(text: str, raw: bytes | None) -> str:
