@@ -1,4 +1,4 @@
-"""What the tests share: where real footage lies, odd recordings made once, the model, and the command line in-process."""
+"""What the tests share: real footage, odd recordings made once, the model, the command line in-process."""
 
 from __future__ import annotations
 

@@ -206,9 +206,13 @@ def _scan_file(job: _Scan, found: Found) -> None:
     """One file, from its identity to its events; raises EvidenceError or MediaError when it cannot be read at all."""
     exhibit = identify(found)
     sha256 = exhibit.digest.value
-    if job.case.is_finished(sha256, job.settings.sha256(), job.detector.sha256, exhibit.path):
+    same = (sha256, job.settings.sha256(), job.detector.sha256, exhibit.path)
+    if job.case.is_finished(*same):
         job.summary.exhibits += 1
         job.summary.skipped += 1
+        # what could not be read then is not read now
+        if reason := job.case.unread_part(*same):
+            job.problem(str(exhibit.path), reason)
         job.observer.done(exhibit.name, 0, True)
         return
     try:
@@ -227,10 +231,11 @@ def _scan_file(job: _Scan, found: Found) -> None:
         events += found_events
         partly += _unread(stream, coverage)
     check_unchanged(exhibit)
-    job.case.finish_exhibit(number, "partial" if partly else "done", [])
+    reason = "; ".join(partly) or None
+    job.case.finish_exhibit(number, "partial" if partly else "done", reason=reason)
     job.summary.events += events
     job.log.append("exhibit-ends", run=job.summary.run, name=exhibit.name, sha256=sha256, events=events)
-    for reason in partly:
+    if reason:
         job.problem(str(exhibit.path), reason)
     job.observer.done(exhibit.name, events, False)
 

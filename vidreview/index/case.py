@@ -142,16 +142,28 @@ class Case:
         With ``path``, only a scan of the file at that path counts: a second copy of the same content is then its own
         exhibit.
         """
+        return self._finished(sha256, settings_sha256, model_sha256, path) is not None
+
+    def unread_part(
+        self, sha256: str, settings_sha256: str, model_sha256: str | None, path: Path | None = None
+    ) -> str | None:
+        """Why a finished exhibit, told as for ``is_finished``, was not fully read; None when it was."""
+        row = self._finished(sha256, settings_sha256, model_sha256, path)
+        return row[0] if row is not None else None
+
+    def _finished(
+        self, sha256: str, settings_sha256: str, model_sha256: str | None, path: Path | None
+    ) -> tuple[str | None] | None:
         where, values = "", [sha256, settings_sha256, model_sha256]
         if path is not None:
             where, values = " AND path = ?", [*values, _absolute(path)[0]]
         with self._errors():
-            row = self._db.execute(
-                "SELECT 1 FROM exhibits WHERE sha256 = ? AND settings_sha256 = ? AND model_sha256 IS ? "
+            row: tuple[str | None] | None = self._db.execute(
+                "SELECT reason FROM exhibits WHERE sha256 = ? AND settings_sha256 = ? AND model_sha256 IS ? "
                 f"AND state IN ('done', 'partial'){where}",
                 values,
             ).fetchone()
-        return row is not None
+        return row
 
     def begin_exhibit(
         self,
@@ -202,10 +214,16 @@ class Case:
             )
         return exhibit
 
-    def finish_exhibit(self, exhibit: int, state: ExhibitState, problems: Sequence[Problem] = ()) -> None:
-        """Record that an exhibit's scan ended, and how; from here on its numbers are never given to something else."""
+    def finish_exhibit(
+        self, exhibit: int, state: ExhibitState, problems: Sequence[Problem] = (), reason: str | None = None
+    ) -> None:
+        """Record that an exhibit's scan ended, and how; from here on its numbers are never given to something else.
+
+        ``reason`` says why it was not fully read.
+        """
         with self._transaction() as db:
-            reason = problems[0].reason if state == "failed" and problems else None
+            if reason is None and state == "failed" and problems:
+                reason = problems[0].reason
             db.execute("UPDATE exhibits SET state = ?, reason = ? WHERE id = ?", (state, reason, exhibit))
             _insert_problems(db, exhibit, None, problems)
             for kind in ("tracks", "events"):
