@@ -254,11 +254,14 @@ def _hash(path: Path, progress: Callable[[int], None] | None, algorithm: str) ->
                 total += count
                 if progress is not None:
                     progress(count)
+                if total > before.st_size:
+                    # something appends faster than we read: do not follow it for ever
+                    break
         after = os.fstat(handle)
     except OSError as error:
         raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
     finally:
         os.close(handle)
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or total != after.st_size:
+    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or total != before.st_size:
         raise EvidenceError(f"{path}: changed while it was read; is something still writing to it?")
     return Digest(algorithm, digest.hexdigest()), after

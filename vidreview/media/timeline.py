@@ -128,10 +128,9 @@ class Timeline(Generic[Payload]):
         for kind, count, text in (
             (
                 "missing-time",
-                self.interpolated,
+                self.interpolated - self.outliers,
                 "frames carry no timestamp; theirs are interpolated between neighbours",
             ),
-            ("bad-time", self.outliers, "timestamps contradict their neighbours on both sides; taken as missing"),
             ("duplicate-time", self.duplicates, "frames carry the timestamp of the frame before"),
             (
                 "non-monotonic",
@@ -167,7 +166,11 @@ class Timeline(Generic[Payload]):
             if after is None or not self._ordinary(after - self._high) or after == self._high:
                 return 1
             self.outliers += 1
-            self.note("bad-time", f"PTS {head.pts} between {self._high} and {after}", self._position)
+            self.note(
+                "bad-time",
+                f"PTS {head.pts} stands alone between {self._high} and {after}: taken as missing",
+                self._position,
+            )
             head.pts = None
         known = next((index for index, w in enumerate(self._waiting) if w.pts is not None), None)
         if known is None and not final:
