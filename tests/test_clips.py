@@ -274,12 +274,13 @@ def test_before_and_after_are_added_and_the_manifest_says_so(tmp_path: Path) -> 
     assert packets_of(whole.path, own=True) == packets_of(path)
 
 
-def test_a_long_recording_is_cut_by_seeking_to_the_same_packets(tmp_path: Path) -> None:
-    path = film(tmp_path / "long.mp4", count=900)
+@pytest.mark.parametrize("kind", ["mp4", "mkv", "ts", "avi"])
+def test_a_long_recording_is_cut_by_seeking_to_the_same_packets(tmp_path: Path, kind: str) -> None:
+    path = film(tmp_path / f"long.{kind}", count=900)
     frames, info = scanned(path)
     index = read_index(Source, path, 0)
     landed = index._landing(Source, 612)
-    assert 0 < landed <= 612
+    assert 0 < landed <= 612 or (kind == "ts" and landed == 0)  # without an index a seek may miss: then read it all
     clip = cut(Source, parent_of(path), request(frames, info, 615, 640), tmp_path / "clips", index=index)
     check_clip(clip, path, frames[615].seconds, frames[640].seconds)
 

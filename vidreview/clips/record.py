@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidreview.errors import CaseError, EvidenceError, IntegrityError
+from vidreview.readonly import open_readonly
 
 _PIECE = 1 << 20
 
@@ -54,7 +55,7 @@ def hash_file(path: Path) -> str:
     """SHA-256 of a file's bytes; raises EvidenceError when it cannot be read."""
     digest = hashlib.sha256()
     try:
-        with path.open("rb", buffering=0) as file:
+        with os.fdopen(open_readonly(path), "rb", buffering=0) as file:
             while piece := file.read(_PIECE):
                 digest.update(piece)
     except OSError as error:

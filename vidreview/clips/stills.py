@@ -121,7 +121,9 @@ def still(
         },
         "frame": {"pts": request.pts, "seconds": round(request.seconds, 6), "packet": packet}
         | {"key": bool(frame.key_frame), "flagged_as_damaged": bool(frame.is_corrupt)},
-        "timestamps": "the exhibit's" if request.timed else "the exhibit has none: counted at the rate of the stream",
+        "timestamps": "the exhibit's"
+        if request.timed and index.pts[packet] == request.pts
+        else "the exhibit gives none for this frame: from its neighbours or the rate of the stream",
         "decoder": {"name": index.codec, "libavcodec": _version("libavcodec"), "libswscale": _version("libswscale")},
         "colour": colours,
         "still": {"file": final.name, "sha256": sha256, "width": picture.shape[1], "height": picture.shape[0]},
