@@ -23,8 +23,9 @@ def iou_matrix(a: Float, b: Float) -> Float:
         for j in range(m):
             width = min(a[i, 2], b[j, 2]) - max(a[i, 0], b[j, 0])
             height = min(a[i, 3], b[j, 3]) - max(a[i, 1], b[j, 1])
-            if width > 0.0 and height > 0.0:
-                both = width * height
+            both = width * height
+            # the product of two small sides can be none at all
+            if width > 0.0 and height > 0.0 and both > 0.0:
                 area_b = (b[j, 2] - b[j, 0]) * (b[j, 3] - b[j, 1])
                 out[i, j] = both / (area_a + area_b - both)
     return out
@@ -40,6 +41,7 @@ def inside_matrix(a: Float, b: Float) -> Float:
         for j in range(m):
             width = min(a[i, 2], b[j, 2]) - max(a[i, 0], b[j, 0])
             height = min(a[i, 3], b[j, 3]) - max(a[i, 1], b[j, 1])
-            if width > 0.0 and height > 0.0:
-                out[i, j] = width * height / area
+            both = width * height
+            if width > 0.0 and height > 0.0 and both > 0.0:
+                out[i, j] = both / area
     return out
