@@ -6,6 +6,8 @@ drives the velocity. Over dt seconds, with F = [[1, dt], [0, 1]]:
     mean' = F mean        cov' = F cov Fᵀ + q [[dt³/3, dt²/2], [dt²/2, dt]]
     K = cov' Hᵀ / (cov'₀₀ + r)     mean = mean' + K (z − p')     cov = cov' − K H cov'
 
+where 1 − K₀ is taken as r / (cov'₀₀ + r): the difference would round to nothing after a long silence.
+
 The four do not interact, so that their 8×8 filter is four 2×2 ones. (R. E. Kalman, 1960; the continuous white-noise
 acceleration model: Bar-Shalom, Li, Kirubarajan, *Estimation with Applications to Tracking and Navigation*, 6.2.2.)
 
@@ -39,9 +41,10 @@ def update(mean: Float, cov: Float, measured: Float, r: Float) -> None:
         total = cov[k, 0] + r[k]
         gain_p = cov[k, 0] / total
         gain_v = cov[k, 1] / total
+        rest = r[k] / total
         surprise = measured[k] - mean[k, 0]
         mean[k, 0] += gain_p * surprise
         mean[k, 1] += gain_v * surprise
         cov[k, 2] -= gain_v * cov[k, 1]
-        cov[k, 1] -= gain_p * cov[k, 1]
-        cov[k, 0] -= gain_p * cov[k, 0]
+        cov[k, 1] *= rest
+        cov[k, 0] *= rest
