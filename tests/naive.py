@@ -1,0 +1,256 @@
+"""Slow twins of the kernels: each written from the formula, in numpy or plain Python, without looking at speed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import linear_sum_assignment
+
+Float = NDArray[np.float64]
+Single = NDArray[np.float32]
+Bytes = NDArray[np.uint8]
+
+
+# -- boxes ------------------------------------------------------------------------------------------------------------
+
+
+def _area(box: Float) -> float:
+    return max(0.0, float(box[2] - box[0])) * max(0.0, float(box[3] - box[1]))
+
+
+def _both(a: Float, b: Float) -> float:
+    common = np.array([max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3])])
+    return _area(common) if _area(a) > 0 and _area(b) > 0 else 0.0
+
+
+def iou_matrix(a: Float, b: Float) -> Float:
+    """|a ∩ b| / |a ∪ b| of each pair; 0 where they have nothing in common."""
+    out = np.zeros((len(a), len(b)))
+    for i, one in enumerate(a):
+        for j, other in enumerate(b):
+            both = _both(one, other)
+            if both > 0:
+                out[i, j] = both / (_area(one) + _area(other) - both)
+    return out
+
+
+def inside_matrix(a: Float, b: Float) -> Float:
+    """|a ∩ b| / |a| of each pair; 0 where they have nothing in common."""
+    out = np.zeros((len(a), len(b)))
+    for i, one in enumerate(a):
+        for j, other in enumerate(b):
+            both = _both(one, other)
+            if both > 0:
+                out[i, j] = both / _area(one)
+    return out
+
+
+# -- assignment -------------------------------------------------------------------------------------------------------
+
+
+def assign(cost: Float, limit: float) -> tuple[NDArray[np.int64], float]:
+    """The cheapest matching and its cost, by scipy, on the matrix in which each row may stay alone for ``limit``."""
+    n, m = cost.shape
+    if n == 0:
+        return np.zeros(0, np.int64), 0.0
+    far = (1.0 + abs(limit) + float(np.abs(cost[np.isfinite(cost)]).sum())) * 10.0
+    wide = np.full((n, m + n), far)
+    wide[:, :m] = np.where(cost <= limit, cost, far)
+    wide[np.arange(n), m + np.arange(n)] = limit
+    rows, columns = linear_sum_assignment(wide)
+    return np.where(columns < m, columns, -1).astype(np.int64), float(wide[rows, columns].sum())
+
+
+def assigned_cost(cost: Float, limit: float, columns: NDArray[np.int64]) -> float:
+    """What a matching costs in all."""
+    return sum(float(cost[i, j]) if j >= 0 else limit for i, j in enumerate(columns))
+
+
+# -- Kalman -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Filter:
+    """The whole 8-state filter with full matrices; state is p and v of centre x, centre y, width, height in turn."""
+
+    #: (8,)
+    x: Float
+    #: (8, 8)
+    p: Float
+
+    @staticmethod
+    def of(mean: Float, cov: Float) -> Filter:
+        """From the kernels' (4, 2) and (4, 3)."""
+        p = np.zeros((8, 8))
+        for k in range(4):
+            p[2 * k : 2 * k + 2, 2 * k : 2 * k + 2] = [[cov[k, 0], cov[k, 1]], [cov[k, 1], cov[k, 2]]]
+        return Filter(mean.reshape(8).copy(), p)
+
+    def predict(self, dt: float, q: Float) -> None:
+        """x = F x, P = F P Fᵀ + Q of continuous white-noise acceleration."""
+        f = np.kron(np.eye(4), np.array([[1.0, dt], [0.0, 1.0]]))
+        noise = np.kron(np.diag(q), np.array([[dt**3 / 3, dt**2 / 2], [dt**2 / 2, dt]]))
+        self.x = f @ self.x
+        self.p = f @ self.p @ f.T + noise
+
+    def update(self, measured: Float, r: Float) -> None:
+        """Joseph's form: P = (I − K H) P (I − K H)ᵀ + K R Kᵀ."""
+        h = np.kron(np.eye(4), np.array([[1.0, 0.0]]))
+        gain = self.p @ h.T @ np.linalg.inv(h @ self.p @ h.T + np.diag(r))
+        rest = np.eye(8) - gain @ h
+        self.x = self.x + gain @ (measured - h @ self.x)
+        self.p = rest @ self.p @ rest.T + gain @ np.diag(r) @ gain.T
+
+    @property
+    def mean(self) -> Float:
+        """(4, 2)"""
+        return self.x.reshape(4, 2)
+
+    @property
+    def cov(self) -> Float:
+        """(4, 3)"""
+        return np.array(
+            [[self.p[2 * k, 2 * k], self.p[2 * k, 2 * k + 1], self.p[2 * k + 1, 2 * k + 1]] for k in range(4)]
+        )
+
+
+# -- block means ------------------------------------------------------------------------------------------------------
+
+
+def _squares(picture: Bytes, block: int) -> list[list[Bytes]]:
+    height, width = picture.shape
+    return [[picture[y : y + block, x : x + block] for x in range(0, width, block)] for y in range(0, height, block)]
+
+
+def block_means(picture: Bytes, block: int) -> Single:
+    """Mean of each square."""
+    return np.array([[s.astype(np.float64).mean() for s in row] for row in _squares(picture, block)], np.float32)
+
+
+def block_ranges(picture: Bytes, block: int) -> Single:
+    """Brightest minus darkest of each square."""
+    return np.array([[int(s.max()) - int(s.min()) for s in row] for row in _squares(picture, block)], np.float32)
+
+
+def fit_light(now: Single, mean: Single, step: int, loose: float) -> tuple[float, float]:
+    """Gain and offset by numpy's least squares over the blocks that agree, four rounds from the median difference."""
+    x, y = mean[::step].astype(np.float64), now[::step].astype(np.float64)
+    gain, offset, tolerance = 1.0, float(np.median(y - x)), 4.0 * loose
+    for _ in range(4):
+        good = np.abs(y - gain * x - offset) <= tolerance
+        if good.sum() < 8 or good.sum() < 0.1 * len(x):
+            break
+        gain = 1.0
+        if np.var(x[good]) > 25.0:
+            gain = float(np.clip(np.polyfit(x[good], y[good], 1)[0], 0.25, 4.0))
+        offset = float(np.mean(y[good] - gain * x[good]))
+        tolerance = max(loose, tolerance / 2)
+    return gain, offset
+
+
+# -- the background ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Background:
+    """One block's state, in double precision."""
+
+    mean: float
+    old: float
+    noise: float
+    slack: float
+    held: float
+    held_s: float
+    lived_s: float
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The scalars of ``compare``."""
+
+    gain: float
+    offset: float
+    dt: float
+    threshold: float
+    least: float
+    absorb_s: float
+    learn_s: float
+
+
+def compare(block: Background, x: float, rules: Rules) -> tuple[str, float]:
+    """Verdict and strength of one block that now reads ``x``; its background follows."""
+    dt = rules.dt
+    expected = rules.gain * block.mean + rules.offset
+    limit = max(rules.least, rules.threshold * block.noise, block.slack) + abs(expected - block.mean) / 4
+    away = abs(x - expected)
+    if away <= limit:
+        weight = dt / max(dt, min(block.lived_s + dt, rules.learn_s))
+        block.mean += weight * (x - block.mean)
+        block.noise += 0.3 * weight * (1.25 * away - block.noise)
+        block.lived_s += dt
+        block.held_s = 0.0
+        return "same", away / limit
+    block.mean += min(1.0, dt / rules.learn_s) * (expected - block.mean)
+    if abs(x - block.held) <= limit:
+        block.held += min(1.0, dt) * (x - block.held)
+        block.held_s += dt
+    else:
+        block.held, block.held_s = x, 0.0
+        block.noise += min(1.0, dt / 30) * (min(away, 30.0) - block.noise)
+    back = not np.isnan(block.old) and abs(x - (rules.gain * block.old + rules.offset)) <= limit
+    if block.held_s >= (1.0 if back else rules.absorb_s):
+        if block.lived_s >= rules.absorb_s:
+            block.old = block.mean
+        block.mean = block.held
+        block.lived_s = min(block.held_s, rules.learn_s)
+        block.held_s = 0.0
+    return "revealed" if back else "changed", away / limit
+
+
+def count_ticks(
+    now: Single, before: Single, noise: Single, seconds: float, dt: float, threshold: float, least: float, ticks: Single
+) -> Single:
+    """The tally faded by dt of 60 s, plus one at this phase of the second for each block that jumps."""
+    jumped = np.abs(now.astype(np.float64) - before) > np.maximum(least, threshold * noise.astype(np.float64))
+    turn = np.exp(2j * np.pi * seconds)
+    mark = np.array([1.0, turn.real, turn.imag])
+    after: Float = ticks * np.exp(-dt / 60.0) + mark[:, None] * jumped
+    return after.astype(np.float32)
+
+
+# -- blobs ------------------------------------------------------------------------------------------------------------
+
+
+def drop_halo(labels: NDArray[np.int32], changed: Bytes, strength: Single, share: float, most: float) -> Bytes:
+    """``changed`` without each label's weak blocks."""
+    out = changed.copy()
+    for label in np.unique(labels):
+        ours = (labels == label) & (changed != 0)
+        if ours.any():
+            out[ours & (strength < min(most, share * float(strength[ours].max())))] = 0
+    return out
+
+
+def blob_boxes(
+    labels: NDArray[np.int32], changed: Bytes, strength: Single, held_s: Single, alive_s: float, count: int
+) -> Single:
+    """x1, y1, x2, y2, count, mean strength and live blocks of each label."""
+    out = np.zeros((count, 7))
+    for label in range(1, count + 1):
+        y, x = np.nonzero((labels == label) & (changed != 0))
+        if len(y) == 0:
+            out[label - 1] = [labels.shape[1], labels.shape[0], 0, 0, 0, 0, 0]
+            continue
+        live = int((held_s[y, x] < alive_s).sum())
+        out[label - 1] = [
+            x.min(),
+            y.min(),
+            x.max() + 1,
+            y.max() + 1,
+            len(y),
+            strength[y, x].mean(dtype=np.float64),
+            live,
+        ]
+    return out.astype(np.float32)

@@ -1,0 +1,161 @@
+"""Kernels compiled and interpreted, in one thread and in many: the same numbers every time."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from vidreview.kernels import assign, boxes, diff, kalman
+
+HERE = Path(__file__).parent
+Arrays = tuple[NDArray[Any], ...]
+
+compiled_only = pytest.mark.skipif(
+    not hasattr(boxes.iou_matrix, "py_func"), reason="NUMBA_DISABLE_JIT is set: nothing is compiled"
+)
+
+
+def kernels() -> dict[str, Any]:
+    """Every compiled function of the package's kernels, by name."""
+    modules: tuple[ModuleType, ...] = (assign, boxes, diff, kalman)
+    return {
+        f"{module.__name__.rsplit('.', 1)[1]}.{name}": function
+        for module in modules
+        for name, function in vars(module).items()
+        if hasattr(function, "py_func")
+    }
+
+
+def pairs(rng: np.random.Generator) -> Arrays:
+    """Two sets of boxes."""
+    corner = rng.uniform(0, 300, (60, 2))
+    some = np.concatenate([corner, corner + rng.uniform(0, 90, (60, 2))], axis=1)
+    return some[:35].copy(), some[25:].copy()
+
+
+def filter_state(rng: np.random.Generator) -> Arrays:
+    """Mean, covariance, and four numbers above 0."""
+    return rng.normal(0, 100, (4, 2)), np.tile([400.0, 20.0, 90.0], (4, 1)), rng.uniform(1, 50, 4)
+
+
+def run_all(pick: Callable[[Any], Any]) -> dict[str, Arrays]:
+    """What each kernel gives for one fixed input; ``pick`` chooses its compiled or interpreted form."""
+    rng = np.random.default_rng(11)
+    out: dict[str, Arrays] = {}
+    a, b = pairs(rng)
+    out["boxes.iou_matrix"] = (pick(boxes.iou_matrix)(a, b),)
+    out["boxes.inside_matrix"] = (pick(boxes.inside_matrix)(a, b),)
+    out["assign.assign"] = (pick(assign.assign)(1.0 - out["boxes.iou_matrix"][0], 0.95),)
+    mean, cov, some = filter_state(rng)
+    pick(kalman.predict)(mean, cov, 0.37, some)
+    out["kalman.predict"] = (mean.copy(), cov.copy())
+    pick(kalman.update)(mean, cov, some, some)
+    out["kalman.update"] = (mean, cov)
+    plane = rng.integers(0, 256, 99 * 128 + 101).astype(np.uint8)
+    for name in ("block_means", "block_ranges"):
+        grid = np.zeros((13, 13), np.float32)
+        pick(getattr(diff, name))(plane, 128, 100, 101, 8, grid)
+        out[f"diff.{name}"] = (grid,)
+    now, old = out["diff.block_means"][0].reshape(-1), rng.uniform(90, 160, 169).astype(np.float32)
+    out["diff.fit_light"] = (np.array(pick(diff.fit_light)(now, old, 2, 3.0)),)
+    state = [rng.uniform(0, high, 169).astype(np.float32) for high in (255, 255, 6, 6, 255, 4, 8)]
+    verdict, strength = np.zeros(169, np.uint8), np.zeros(169, np.float32)
+    for _ in range(5):
+        pick(diff.compare)(now, *state, 1.1, -4.0, 0.9, 4.5, 3.0, 4.0, 6.0, verdict, strength)
+    out["diff.compare"] = (*state, verdict, strength)
+    ticks = np.zeros((3, 169), np.float32)
+    for k in range(5):
+        pick(diff.count_ticks)(now, old, state[2], 7.3 + k, 0.2, 1.0, 3.0, ticks)
+    out["diff.count_ticks"] = (ticks,)
+    changed = (rng.random((13, 13)) < 0.5).astype(np.uint8)
+    labels = rng.integers(1, 5, (13, 13)).astype(np.int32)
+    pick(diff.drop_halo)(labels, changed, strength.reshape(13, 13), 0.3, 2.0, 4)
+    out["diff.drop_halo"] = (changed,)
+    found = np.zeros((4, 7), np.float32)
+    pick(diff.blob_boxes)(labels, changed, strength.reshape(13, 13), state[5].reshape(13, 13), 0.5, found)
+    out["diff.blob_boxes"] = (found,)
+    return out
+
+
+def itself(function: Any) -> Any:
+    return function
+
+
+def interpreted(function: Any) -> Any:
+    return getattr(function, "py_func", function)
+
+
+def same_bits(left: dict[str, Arrays], right: dict[str, Arrays]) -> bool:
+    """True when every array of both is equal byte for byte."""
+    return left.keys() == right.keys() and all(
+        [x.tobytes() for x in left[name]] == [x.tobytes() for x in right[name]] for name in left
+    )
+
+
+@compiled_only
+def test_every_kernel_is_run_here() -> None:
+    assert kernels().keys() == run_all(itself).keys()
+
+
+@compiled_only
+def test_compiled_equals_interpreted() -> None:
+    fast, slow = run_all(itself), run_all(interpreted)
+    for name, arrays in fast.items():
+        for one, other in zip(arrays, slow[name], strict=True):
+            np.testing.assert_allclose(one, other, rtol=1e-6, atol=1e-6, err_msg=name)
+
+
+def test_two_runs_give_the_same_bits() -> None:
+    assert same_bits(run_all(itself), run_all(itself))
+
+
+@pytest.mark.parametrize("threads", [2, 8])
+def test_any_number_of_threads_gives_the_same_bits(threads: int) -> None:
+    alone = run_all(itself)
+    with ThreadPoolExecutor(threads) as pool:
+        together = list(pool.map(lambda _: run_all(itself), range(2 * threads)))
+    assert all(same_bits(alone, one) for one in together)
+
+
+@compiled_only
+def test_kernels_free_the_interpreter_and_keep_to_exact_arithmetic() -> None:
+    found = kernels()
+    assert len(found) >= 12
+    for name, function in found.items():
+        assert function.targetoptions["nogil"] is True, name
+        assert function.targetoptions["fastmath"] is False, name
+        assert not function.targetoptions.get("parallel"), name
+        assert len(function.signatures) == 1, name
+        assert not function._can_compile, f"{name} would compile anew for other types"
+
+
+@compiled_only
+def test_wrong_types_are_refused_rather_than_compiled_for() -> None:
+    with pytest.raises(TypeError):
+        boxes.iou_matrix(np.zeros((1, 4), np.float32), np.zeros((1, 4)))
+
+
+@compiled_only
+def test_the_kernel_tests_pass_interpreted() -> None:
+    modules = sorted(str(p) for p in HERE.glob("test_kernels_*.py"))
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *modules],
+        env={**os.environ, "NUMBA_DISABLE_JIT": "1"},
+        cwd=HERE.parent,
+        capture_output=True,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert "nothing is compiled" in done.stdout
