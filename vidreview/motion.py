@@ -19,6 +19,8 @@ LEAST_CHANGE = 3.0
 ABSORB_S = 4.0
 #: time over which a background averages, seconds
 LEARN_S = 6.0
+#: what has stood this long is the background; what was there before is forgotten, seconds
+FORGET_S = 60.0
 #: share of the picture above which a change is the light's or the camera's
 WHOLE_FRAME = 0.65
 #: how much of a block's contrast a trembling camera moves about: at least and at most; measured in between
@@ -118,6 +120,7 @@ class MotionGate:
             LEAST_CHANGE,
             ABSORB_S,
             LEARN_S,
+            FORGET_S,
             self._verdict,
             self._strength,
         )

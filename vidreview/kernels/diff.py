@@ -97,7 +97,7 @@ def fit_light(now: Float, mean: Float, step: int, loose: float) -> tuple[float, 
 
 @kernel(
     "void(float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[::1],"
-    " float32[::1], float64, float64, float64, float64, float64, float64, float64, uint8[::1], float32[::1])"
+    " float32[::1], float64, float64, float64, float64, float64, float64, float64, float64, uint8[::1], float32[::1])"
 )
 def compare(
     now: Float,
@@ -115,6 +115,7 @@ def compare(
     least: float,
     absorb_s: float,
     learn_s: float,
+    forget_s: float,
     verdict: NDArray[np.uint8],
     strength: Float,
 ) -> None:
@@ -123,8 +124,10 @@ def compare(
     A block is SAME within ``threshold`` · noise, or ``slack``, or ``least`` levels, whichever is most, of
     ``gain`` · mean + ``offset``, and a quarter of what those two change; REVEALED when it is what the background was
     before something stood there (``old``, NaN for none); else CHANGED. A changed block that holds one value for
-    ``absorb_s`` seconds becomes background. ``strength`` is the change in multiples of the limit. ``lived_s`` counts
-    the background's own seconds: until ``learn_s`` it follows as a plain mean.
+    ``absorb_s`` seconds becomes background, and the one before is remembered as ``old`` until it is seen again or the
+    new one has stood for ``forget_s``. ``strength`` is the change in multiples of the limit. ``lived_s`` counts the
+    background's own seconds: until ``learn_s`` it follows as a plain mean. ``verdict`` comes in as of the last frame:
+    each time a block leaves SAME, its noise grows a little.
     """
     for k in range(now.size):
         x = np.float64(now[k])
@@ -142,7 +145,12 @@ def compare(
             noise[k] = np.float32(noise[k] + 0.3 * follow * (1.25 * size - noise[k]))
             lived_s[k] = np.float32(lived_s[k] + dt)
             held_s[k] = np.float32(0.0)
+            if lived_s[k] >= forget_s:
+                old[k] = np.float32(np.nan)
             continue
+        if verdict[k] == SAME:
+            # what comes and goes again and again (leaves, water) is this block's noise; one passer-by is not
+            noise[k] = np.float32(noise[k] + 0.05 * (min(size, 30.0) - noise[k]))
         # the light moves what is hidden, too
         mean[k] = np.float32(mean[k] + min(1.0, dt / learn_s) * (expected - mean[k]))
         if abs(x - np.float64(held[k])) <= limit:
@@ -151,12 +159,13 @@ def compare(
         else:
             held[k] = np.float32(x)
             held_s[k] = np.float32(0.0)
-            # what never settles (leaves, water) is this block's noise; slowly, so that a passer-by is not
-            noise[k] = np.float32(noise[k] + min(1.0, dt / 30.0) * (min(size, 30.0) - noise[k]))
         revealed = not np.isnan(old[k]) and abs(x - (gain * np.float64(old[k]) + offset)) <= limit
         verdict[k] = REVEALED if revealed else CHANGED
         if held_s[k] >= (1.0 if revealed else absorb_s):
-            if lived_s[k] >= absorb_s:
+            if revealed:
+                # what stood there has gone; kept in mind, it would hide the next thing that looks like it
+                old[k] = np.float32(np.nan)
+            elif np.isnan(old[k]) and lived_s[k] >= absorb_s:
                 old[k] = mean[k]
             mean[k] = held[k]
             lived_s[k] = np.float32(max(0.0, min(np.float64(held_s[k]), learn_s)))

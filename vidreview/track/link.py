@@ -13,6 +13,8 @@ Float = NDArray[np.float64]
 
 #: longest gap over which a moving object is joined, seconds
 SHORT_GAP_S = 3.0
+#: the same where the detector named one of the two or neither: a blob is a vaguer witness
+BLOB_GAP_S = 1.2
 #: longest gap over which something that stood is joined to what is found or moves off at the same place, seconds
 LONG_GAP_S = 30.0
 #: pieces may overlap by this much, seconds
@@ -61,15 +63,17 @@ def _cost(a: Live, b: Live, size: tuple[int, int] | None) -> float:
     if overlap >= 0.3 and _drift(a, -1) < 0.3 and not at_edge(last, size):
         # it stood, and is found or moves off where it stood
         return (1.0 - overlap) + 0.2 * max(0.0, gap) / LONG_GAP_S
-    if gap > SHORT_GAP_S:
+    if gap > (SHORT_GAP_S if a.named and b.named else BLOB_GAP_S):
+        return float("inf")
+    ratio = np.sqrt(np.prod(first[2:] - first[:2]) / max(1.0, float(np.prod(last[2:] - last[:2]))))
+    loose = 1.67 if a.named and b.named else 2.5
+    if not 1 / loose <= ratio <= loose:
         return float("inf")
     length = max(8.0, float((last[2:] - last[:2]).mean() + (first[2:] - first[:2]).mean()) / 2)
-    forward = _centre(last) + _velocity(a, -1) * gap
-    backward = _centre(first) - _velocity(b, 0) * gap
-    miss = min(np.hypot(*(forward - _centre(first))), np.hypot(*(backward - _centre(last)))) / length
-    ratio = np.sqrt(np.prod(first[2:] - first[:2]) / max(1.0, float(np.prod(last[2:] - last[:2]))))
-    if a.named and b.named and not 0.6 <= ratio <= 1.67:
-        return float("inf")
+    # each must point at the other: one of them alone may do so by chance
+    forward = _centre(last) + _velocity(a, -1) * gap - _centre(first)
+    backward = _centre(first) - _velocity(b, 0) * gap - _centre(last)
+    miss = (np.hypot(*forward) + np.hypot(*backward)) / 2 / length
     reach = 0.4 + 0.4 * max(0.0, gap)
     return float(miss / reach * 0.8 + 0.2 * max(0.0, gap) / SHORT_GAP_S)
 
