@@ -164,6 +164,7 @@ class Background:
     held: float
     held_s: float
     lived_s: float
+    was: str = "same"
 
 
 @dataclass(frozen=True)
@@ -177,6 +178,7 @@ class Rules:
     least: float
     absorb_s: float
     learn_s: float
+    forget_s: float
 
 
 def compare(block: Background, x: float, rules: Rules) -> tuple[str, float]:
@@ -191,22 +193,29 @@ def compare(block: Background, x: float, rules: Rules) -> tuple[str, float]:
         block.noise += 0.3 * weight * (1.25 * away - block.noise)
         block.lived_s += dt
         block.held_s = 0.0
+        if block.lived_s >= rules.forget_s:
+            block.old = np.nan
+        block.was = "same"
         return "same", away / limit
+    if block.was == "same":
+        block.noise += (min(away, 30.0) - block.noise) / 20
     block.mean += min(1.0, dt / rules.learn_s) * (expected - block.mean)
     if abs(x - block.held) <= limit:
         block.held += min(1.0, dt) * (x - block.held)
         block.held_s += dt
     else:
         block.held, block.held_s = x, 0.0
-        block.noise += min(1.0, dt / 30) * (min(away, 30.0) - block.noise)
     back = not np.isnan(block.old) and abs(x - (rules.gain * block.old + rules.offset)) <= limit
     if block.held_s >= (1.0 if back else rules.absorb_s):
-        if block.lived_s >= rules.absorb_s:
+        if back:
+            block.old = np.nan
+        elif np.isnan(block.old) and block.lived_s >= rules.absorb_s:
             block.old = block.mean
         block.mean = block.held
         block.lived_s = min(block.held_s, rules.learn_s)
         block.held_s = 0.0
-    return "revealed" if back else "changed", away / limit
+    block.was = "revealed" if back else "changed"
+    return block.was, away / limit
 
 
 def count_ticks(

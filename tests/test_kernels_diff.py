@@ -148,7 +148,7 @@ def test_the_background_equals_the_twins(seed: int, light: tuple[float, float], 
     twins = [naive.Background(**{name: float(v[k]) for name, v in state.items()}) for k in range(size)]
     verdict, strength = np.zeros(size, np.uint8), np.zeros(size, np.float32)
     for dt in steps:
-        rules = naive.Rules(*light, dt, 4.5, 3.0, 4.0, 6.0)
+        rules = naive.Rules(*light, dt, 4.5, 3.0, 4.0, 6.0, 12.0)
         sources = np.stack([state["mean"] * light[0] + light[1], state["held"], rng.uniform(0, 255, size)])
         now = (sources[rng.integers(0, 3, size), np.arange(size)] + rng.normal(0, 1.0, size)).astype(np.float32)
         apart = [naive.compare(t, float(x), rules) for t, x in zip(twins, now, strict=True)]
@@ -167,6 +167,7 @@ def test_the_background_equals_the_twins(seed: int, light: tuple[float, float], 
             3.0,
             4.0,
             6.0,
+            12.0,
             verdict,
             strength,
         )
@@ -188,7 +189,7 @@ def show(state: dict[str, Single], value: float, seconds: float, dt: float = 0.1
     now, said = np.array([value], np.float32), list[str]()
     compare: Any = diff.compare
     for _ in range(round(seconds / dt)):
-        compare(now, *state.values(), 1.0, 0.0, dt, 4.5, 3.0, 4.0, 6.0, verdict, strength)
+        compare(now, *state.values(), 1.0, 0.0, dt, 4.5, 3.0, 4.0, 6.0, 60.0, verdict, strength)
         said.append(NAMES[int(verdict[0])])
     return said
 
@@ -201,6 +202,24 @@ def test_what_stays_becomes_background_and_what_it_hid_is_known_again() -> None:
     back = show(state, 100.0, 2.0)
     assert set(back[:10]) == {"revealed"}
     assert back[-1] == "same"
+    assert np.isnan(state["old"][0]), "what has gone is forgotten: it would hide the next thing that looks like it"
+    assert set(show(state, 140.0, 1.0)) == {"changed"}
+
+
+def test_a_background_that_has_stood_long_forgets_the_one_before() -> None:
+    state = one_block()
+    show(state, 140.0, 70.0)
+    assert np.isnan(state["old"][0])
+
+
+def test_coming_and_going_becomes_noise_and_standing_there_does_not() -> None:
+    flickering, standing = one_block(), one_block()
+    for _ in range(30):
+        show(flickering, 112.0, 0.2)
+        show(flickering, 100.0, 0.2)
+    show(standing, 112.0, 3.0)
+    assert float(flickering["noise"][0]) > 2.0
+    assert float(standing["noise"][0]) < 1.2
 
 
 def test_a_passer_by_leaves_the_background_as_it_was() -> None:

@@ -71,7 +71,7 @@ def run_all(pick: Callable[[Any], Any]) -> dict[str, Arrays]:
     state = [rng.uniform(0, high, 169).astype(np.float32) for high in (255, 255, 6, 6, 255, 4, 8)]
     verdict, strength = np.zeros(169, np.uint8), np.zeros(169, np.float32)
     for _ in range(5):
-        pick(diff.compare)(now, *state, 1.1, -4.0, 0.9, 4.5, 3.0, 4.0, 6.0, verdict, strength)
+        pick(diff.compare)(now, *state, 1.1, -4.0, 0.9, 4.5, 3.0, 4.0, 6.0, 12.0, verdict, strength)
     out["diff.compare"] = (*state, verdict, strength)
     ticks = np.zeros((3, 169), np.float32)
     for k in range(5):
