@@ -29,8 +29,9 @@ $(INSTALLED): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --constraint constraints.txt --editable '.[test,lint]'
 	@$(BIN)/python -c 'import cv2' 2>/dev/null || { \
 	  echo "This machine lacks the libraries of OpenCV's windows (libGL, GLib); vidreview opens none:"; \
-	  echo "installing the same OpenCV built without windows over it."; \
-	  $(BIN)/python -m pip install --force-reinstall --no-deps opencv-python-headless==$(OPENCV); \
+	  echo "installing the same OpenCV built without windows in its place."; \
+	  $(BIN)/python -m pip uninstall --yes opencv-python; \
+	  $(BIN)/python -m pip install --no-deps opencv-python-headless==$(OPENCV); \
 	  $(BIN)/python -c 'import cv2'; }
 	touch $@
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -164,7 +164,8 @@ class Background:
     held: float
     held_s: float
     lived_s: float
-    was: str = "same"
+    #: the verdict of the frame before
+    was: str = field(default="same", init=False)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,18 @@ from typing import Any
 from vidreview import __version__
 
 #: the packages that have a say in what is found
-PACKAGES = ("av", "numpy", "numba", "llvmlite", "opencv-python", "onnxruntime", "onnx", "ultralytics", "torch")
+PACKAGES = (
+    "av",
+    "numpy",
+    "numba",
+    "llvmlite",
+    "opencv-python",
+    "opencv-python-headless",
+    "onnxruntime",
+    "onnx",
+    "ultralytics",
+    "torch",
+)
 
 
 def describe() -> dict[str, Any]:
