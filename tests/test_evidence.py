@@ -117,12 +117,17 @@ def test_what_cannot_be_listed_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_very_deep_folders(tmp_path: Path) -> None:
-    deep = str(tmp_path)
+    deep = [tmp_path]
     for _ in range(1200):
-        deep += "/d"
-        Path(deep).mkdir()
-    Path(deep, "x").touch()
-    assert [item.name.count("/") for item in discover([tmp_path])] == [1200]
+        deep.append(Path(f"{deep[-1]}/d"))
+        deep[-1].mkdir()
+    (deep[-1] / "x").touch()
+    found = list(discover([tmp_path]))
+    # pytest's own clean-up recurses and would fail
+    (deep[-1] / "x").unlink()
+    for folder in reversed(deep[1:]):
+        folder.rmdir()
+    assert [item.name.count("/") for item in found] == [1200]
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK, BLOCK + 1, 3 * BLOCK + 17])

@@ -239,3 +239,17 @@ def test_ffmpeg_does_not_talk(tmp_path: Path, capfd: pytest.CaptureFixture[str])
         assert sum(1 for _ in frames) > 10
     out, err = capfd.readouterr()
     assert (out, err) == ("", "")
+
+
+def test_stream_that_begins_in_the_middle_is_listed(tmp_path: Path) -> None:
+    """Rule C2: PyAV gives up at the first packet of a stream it did not know when the file was opened."""
+    one = make(tmp_path / "1.ts", container="mpegts", frames=1000)
+    two = make(tmp_path / "2.ts", container="mpegts", frames=20, streams=2)
+    # FFmpeg looks at the first megabytes of the file and at its end
+    path = tmp_path / "both.ts"
+    times = 6_000_000 // one.stat().st_size
+    path.write_bytes(one.read_bytes() * times + two.read_bytes() + one.read_bytes() * times)
+    info = probe(path)
+    assert len(info.streams) == 1
+    assert [p.kind for p in info.problems] == ["late-stream"]
+    assert info.streams[0].packets == 2 * times * 1000 + 20

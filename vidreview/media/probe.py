@@ -91,8 +91,13 @@ def probe(path: Path) -> FileInfo:
         )
 
 
-def demux(source: Source, streams: list[Any], failures: list[str]) -> Iterator[Packet[Any]]:
-    """Every packet of the streams; a demuxer that fails is asked again, within bounds, and its errors kept."""
+def demux(
+    source: Source, streams: list[Any], failures: list[str], late: list[int] | None = None
+) -> Iterator[Packet[Any]]:
+    """Every packet of the streams; a demuxer that fails is asked again, within bounds, and its errors kept.
+
+    ``late`` is given an item when there is a packet of a stream that was not there when the file was opened.
+    """
     in_a_row = 0
     while True:
         try:
@@ -101,6 +106,10 @@ def demux(source: Source, streams: list[Any], failures: list[str]) -> Iterator[P
                     in_a_row = 0
                     yield packet
             return
+        except IndexError:
+            # PyAV does not know the stream of this packet: it began in the middle of the file
+            if late is not None:
+                late.append(1)
         except (av.error.FFmpegError, OSError) as error:
             in_a_row += 1
             failures.append(str(getattr(error, "strerror", None) or error))
@@ -111,9 +120,10 @@ def demux(source: Source, streams: list[Any], failures: list[str]) -> Iterator[P
 def _read_packets(source: Source, measured: dict[int, _Measured], problems: list[Problem]) -> Fraction:
     """Measure all packets; returns the end of the last one of any sound or video stream, seconds."""
     failures: list[str] = []
+    late: list[int] = []
     sound = [s for s in source.container.streams if s.type == "audio"]
     latest: dict[int, int] = {}
-    for packet in demux(source, [m.stream for m in measured.values()] + sound, failures):
+    for packet in demux(source, [m.stream for m in measured.values()] + sound, failures, late):
         one = measured.get(packet.stream_index)
         pts = packet.pts
         if one is None:
@@ -133,6 +143,9 @@ def _read_packets(source: Source, measured: dict[int, _Measured], problems: list
             _try_picture(one, None)
     if failures:
         problems.append(Problem("damage", f"the container is broken in {len(failures)} place(s): {failures[0]}"))
+    if late:
+        text = "a stream begins in the middle of the file and is not processed; cut that part out to have it read"
+        problems.append(Problem("late-stream", text))
     bases = {s.index: Fraction(s.time_base or 0) for s in sound}
     return max((ticks * bases[index] for index, ticks in latest.items()), default=Fraction(0))
 
@@ -183,7 +196,7 @@ def _stream_info(source: Source, one: _Measured, ends: Fraction) -> StreamInfo:
     start = int(segments[0][0]) if segments else None
     info = StreamInfo(
         index=stream.index,
-        codec=context.name if context is not None else str(stream.codec_tag or "unknown"),
+        codec=context.name if context is not None else "unknown",
         pixel_format=frame.format.name if frame is not None else str(getattr(context, "pix_fmt", None) or "unknown"),
         width=frame.width if frame is not None else getattr(context, "width", 0),
         height=frame.height if frame is not None else getattr(context, "height", 0),
