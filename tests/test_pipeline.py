@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -274,3 +275,28 @@ def test_sub_threshold_detections_are_kept(visit: Path, tmp_path: Path) -> None:
         count, least = db.execute("SELECT count(*), min(score) FROM detections").fetchone()
     assert count >= 10
     assert least <= 0.9
+
+
+def test_a_picture_that_changes_size_within_a_stream_is_scanned_on(tmp_path: Path) -> None:
+    import av
+
+    from tests.films import picture, wall
+
+    path = tmp_path / "sizes.h264"
+    parts = []
+    for number, (width, height) in enumerate(((320, 192), (640, 384), (160, 96))):
+        context = av.CodecContext.create("libx264", "w")
+        context.width, context.height, context.pix_fmt = width, height, "yuv420p"
+        context.time_base, context.options = Fraction(1, 10), {"preset": "ultrafast", "crf": "16", "bf": "0"}
+        for k in range(50):
+            frame = av.VideoFrame.from_ndarray(picture(k, [(10, 45)], wall(number)), format="bgr24")
+            resized = frame.reformat(width, height, "yuv420p")
+            resized.pts, resized.time_base = k, Fraction(1, 10)
+            parts += [bytes(p) for p in context.encode(resized)]
+        parts += [bytes(p) for p in context.encode(None)]
+    path.write_bytes(b"".join(parts))
+    summary = run([path], tmp_path / "case")
+    found = look_up(tmp_path / "case")
+    assert found["coverage"][0]["frames_presented"] == 150
+    assert len(found["events"]) == 3
+    assert summary.exhibits == 1

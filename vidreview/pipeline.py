@@ -225,7 +225,8 @@ def _scan_file(job: _Scan, found: Found) -> None:
     )
     job.log.append("exhibit-begins", run=job.summary.run, name=exhibit.name, path=str(exhibit.path), sha256=sha256)
     job.summary.exhibits += 1
-    events, partly = 0, [p.reason for p in info.problems]
+    # a still cover picture is no footage: it is in the index, and nothing was missed
+    events, partly = 0, [p.reason for p in info.problems if p.kind != "cover-art"]
     for stream in info.streams:
         coverage, found_events = _scan_stream(job, exhibit, number, stream, info)
         events += found_events
@@ -245,7 +246,7 @@ def _unread(stream: StreamInfo, coverage: Coverage) -> list[str]:
     lost = coverage.frames_missing or coverage.frames_damaged or coverage.undecodable_s > 0
     if not lost and coverage.frames_presented:
         return []
-    reasons = [p.reason for p in coverage.problems if p.kind in ("damage", "truncated", "undecodable")]
+    reasons = [p.reason for p in coverage.problems if p.kind in ("damage", "truncated", "undecodable", "hidden")]
     what = f"{coverage.frames_missing} frames missing, {coverage.frames_damaged} damaged"
     return [f"stream {stream.index}: {'; '.join(reasons) or what}"]
 
@@ -308,9 +309,8 @@ class StreamWalk:
 
     def __init__(self, stream: StreamInfo, settings: ScanSettings, detector: Detector) -> None:
         self.settings, self.detector, self.rotation = settings, detector, stream.rotation
-        self.gate = MotionGate(stream.width, stream.height, settings.motion_threshold)
-        verdicts = Verdicts(settings.min_track_s, settings.min_motion_s)
-        self.tracker = Tracker(settings.high_score, verdicts, (stream.width, stream.height))
+        self.tracker = Tracker(settings.high_score, Verdicts(settings.min_track_s, settings.min_motion_s))
+        self._resize(stream.width, stream.height)
         #: frames the detector was given
         self.looks = 0
         #: raw detections not yet taken
@@ -321,6 +321,9 @@ class StreamWalk:
         """Take in one frame; returns the tracks that are over for good."""
         if frame.discontinuity:
             self.tracker.cut()
+        if frame.luma.shape != (self.gate.height, self.gate.width):
+            # recorders change the picture size within a stream; nothing is known of the new one
+            self._resize(frame.luma.shape[1], frame.luma.shape[0])
         motion = self.gate.see(frame.luma, frame.seconds, discontinuity=frame.discontinuity)
         since = frame.seconds - self._looked_s
         busy = motion.reason in ("motion", "whole-frame")
@@ -339,6 +342,10 @@ class StreamWalk:
                 )
         self.tracker.update(clock, found, motion.blobs)
         return self._without_clock(self.tracker.drain(frame.seconds))
+
+    def _resize(self, width: int, height: int) -> None:
+        self.gate = MotionGate(width, height, self.settings.motion_threshold)
+        self.tracker.size = (width, height)
 
     def finish(self) -> list[Track]:
         """The stream is over; returns the tracks that are left."""
