@@ -82,7 +82,7 @@ class MotionGate:
         self._first_s = 0.0
         self._mask_due_s = 0.0
         #: (rows, columns), 1 where the burned-in clock stands
-        self.clock = np.zeros(self.shape, np.uint8)
+        self.clock: NDArray[np.uint8] = np.zeros(self.shape, np.uint8)
 
     def see(self, luma: Pixels, seconds: float, *, discontinuity: bool = False) -> Motion:
         """Compare one frame with the background; ``luma`` (height, width) uint8, ``seconds`` never steps back.
@@ -138,9 +138,7 @@ class MotionGate:
 
     def clock_share(self, box: tuple[float, float, float, float]) -> float:
         """Share of ``box`` (xyxy, pixels) that lies on the burned-in clock."""
-        x1, y1, x2, y2 = (int(v // self.block) for v in (box[0], box[1], box[2] - 1, box[3] - 1))
-        part = self.clock[max(0, y1) : y2 + 1, max(0, x1) : x2 + 1]
-        return float(part.mean()) if part.size else 0.0
+        return clock_share(self.clock, self.block, box)
 
     def _begin(self, now: NDArray[np.float32], seconds: float) -> None:
         self._mean[:] = now
@@ -224,15 +222,24 @@ class MotionGate:
         ticking = (count >= 8) & (count > 0.25 * watched) & (count < 1.6 * watched) & regular
         mask = ticking.reshape(self.shape).astype(np.uint8)
         if not mask.any():
-            self.clock[:] = 0
+            self.clock = np.zeros(self.shape, np.uint8)
             return
         # tens of seconds, minutes and hours stand left of the seconds and jump too seldom to be counted
         wide = max(1, 40 // self.block)
         around = cv2.dilate(mask, np.ones((3, 2 * wide + 1), np.uint8))
-        self.clock[:] = around if around.mean() <= LARGEST_CLOCK else 0
+        # a new array, never the old one altered: who took the old one may still be reading it in another thread
+        small = around.mean() <= LARGEST_CLOCK
+        self.clock = around.astype(np.uint8) if small else np.zeros(self.shape, np.uint8)
 
     def _nothing(self, reason: str) -> Motion:
         return Motion(*_no_blobs(), 0.0, reason)
+
+
+def clock_share(clock: NDArray[np.uint8], block: int, box: tuple[float, float, float, float]) -> float:
+    """Share of ``box`` (xyxy, pixels) that lies on a gate's ``clock``, whose blocks are ``block`` pixels wide."""
+    x1, y1, x2, y2 = (int(v // block) for v in (box[0], box[1], box[2] - 1, box[3] - 1))
+    part = clock[max(0, y1) : y2 + 1, max(0, x1) : x2 + 1]
+    return float(part.mean()) if part.size else 0.0
 
 
 def _label(changed: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32]]:

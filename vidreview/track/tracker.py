@@ -31,6 +31,8 @@ HOLD_S = 30.0
 SAME_THING = 0.5
 
 
+#: how far something settled may move between two looks, in own sizes
+MOST_STEP = 0.4
 #: a blob is at least this share of the thing it is, and no more times larger
 LEAST_PART = 0.15
 
@@ -99,6 +101,22 @@ class Tracker:
             track.second_looks += 1
             track.second_look_s = seconds
         return [(t.box.astype(np.float32), t.second_looks - 1) for t in wanting[:most]]
+
+    def next_look_s(self, least: float, most: float) -> float:
+        """Seconds, from ``least`` to ``most``, that the detector may wait after its last look while things move.
+
+        What is new or unsettled is looked at soonest, and less often the more looks were in vain; what is settled,
+        before it has moved by so much of its own size that another could be taken for it.
+        """
+        wait = most
+        for track in self.live:
+            if self.verdicts.settled(track):
+                wait = min(wait, MOST_STEP / max(1e-3, track.speed))
+            elif track.named:
+                wait = least
+            else:
+                wait = min(wait, least * (1 + track.looks / 5))
+        return max(least, wait)
 
     def drain(self, seconds: float) -> list[Track]:
         """The tracks that are over for good by ``seconds``, in order of their beginning."""

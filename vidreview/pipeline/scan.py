@@ -1,13 +1,10 @@
-"""The street from end to end: the only module that names every stage.
-
-evidence → media → motion → detect → track → events → index
-"""
+"""A scan: every file of the sources, from its identity to its events."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,23 +12,18 @@ from vidreview import environment
 from vidreview.audit import AuditLog
 from vidreview.detect import Detector
 from vidreview.detect.factory import load_detector
-from vidreview.detect.look import look
 from vidreview.errors import EvidenceError, IntegrityError, MediaError, UsageError, VidreviewError
 from vidreview.events import Appearance, appearance, assemble
 from vidreview.evidence import Exhibit, Found, Unreadable, check_unchanged, discover, identify
-from vidreview.index import Case, DetectionRow, refuse_overlap
+from vidreview.index import Case, refuse_overlap
 from vidreview.media import open_frames, probe
-from vidreview.model import LABELS, Coverage, FileInfo, Frame, Problem, StreamInfo, Track
-from vidreview.motion import MotionGate
+from vidreview.model import Coverage, FileInfo, Problem, StreamInfo, Track
+from vidreview.pipeline.ahead import ahead
+from vidreview.pipeline.stream import GateWalk, StreamWalk, frames_ahead
 from vidreview.settings import ScanSettings
-from vidreview.track import Tracker, Verdicts
 
 #: raw detections are written in batches of about this many
 BATCH = 2000
-#: closer looks taken on one frame, at most
-CLOSER_LOOKS = 4
-#: share of a motion track's boxes on the burned-in clock that makes it the clock
-IS_CLOCK = 0.5
 
 
 class Observer(Protocol):
@@ -274,16 +266,17 @@ def _scan_stream(job: _Scan, exhibit: Exhibit, number: int, stream: StreamInfo, 
 
     try:
         with open_frames(exhibit.path, stream) as frames:
-            began = time.perf_counter()
-            for frame in frames:
-                job.summary.decode_s += time.perf_counter() - began
-                keep(walk.step(frame))
-                if len(walk.rows) >= BATCH:
-                    job.case.add_detections(stream_id, walk.take_rows())
-                if frame.seconds - reported >= 1.0:
-                    job.observer.progress(share * frame.seconds / (stream.duration_s or 1e9), frame.seconds - reported)
-                    reported = frame.seconds
-                began = time.perf_counter()
+            gate = GateWalk(frames, job.settings)
+            with ahead(gate, frames_ahead(stream)) as watched:
+                for item in watched:
+                    keep(walk.step(item))
+                    if len(walk.rows) >= BATCH:
+                        job.case.add_detections(stream_id, walk.take_rows())
+                    seconds = item.frame.seconds
+                    if seconds - reported >= 1.0:
+                        job.observer.progress(share * seconds / (stream.duration_s or 1e9), seconds - reported)
+                        reported = seconds
+            job.summary.decode_s += gate.decode_s
             coverage = frames.coverage(walk.looks)
     except MediaError as error:
         coverage = _nothing_read(stream, str(error).removeprefix(f"{exhibit.path}: "))
@@ -302,69 +295,3 @@ def _nothing_read(stream: StreamInfo, reason: str) -> Coverage:
     length = stream.duration_s or 0.0
     problem = Problem("undecodable", reason, 0.0)
     return Coverage(length, 0.0, length, 0.0, 0.0, 0, 0, stream.packets, 0, (problem,))
-
-
-class StreamWalk:
-    """Gate, detector and tracker over the frames of one stream, one frame after the other."""
-
-    def __init__(self, stream: StreamInfo, settings: ScanSettings, detector: Detector) -> None:
-        self.settings, self.detector, self.rotation = settings, detector, stream.rotation
-        self.tracker = Tracker(settings.high_score, Verdicts(settings.min_track_s, settings.min_motion_s))
-        self._resize(stream.width, stream.height)
-        #: frames the detector was given
-        self.looks = 0
-        #: raw detections not yet taken
-        self.rows: list[DetectionRow] = []
-        self._looked_s = float("-inf")
-
-    def step(self, frame: Frame) -> list[Track]:
-        """Take in one frame; returns the tracks that are over for good."""
-        if frame.discontinuity:
-            self.tracker.cut()
-        if frame.luma.shape != (self.gate.height, self.gate.width):
-            # recorders change the picture size within a stream; nothing is known of the new one
-            self._resize(frame.luma.shape[1], frame.luma.shape[0])
-        motion = self.gate.see(frame.luma, frame.seconds, discontinuity=frame.discontinuity)
-        since = frame.seconds - self._looked_s
-        busy = motion.reason in ("motion", "whole-frame")
-        due = since >= self.settings.idle_every_s or (busy and since >= self.settings.detect_every_s - 1e-6)
-        clock = (frame.number, frame.time.pts, frame.seconds)
-        found = None
-        if due or frame.number == 0 or frame.discontinuity:
-            self._looked_s = frame.seconds
-            self.looks += 1
-            one = look(self.detector, frame.to_bgr(), self.rotation, self.tracker.unnamed(frame.seconds, CLOSER_LOOKS))
-            found = one.detections
-            for box, score, label, closer in zip(found.boxes, found.scores, found.labels, one.closer, strict=True):
-                where = (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
-                self.rows.append(
-                    DetectionRow(*clock, *where, float(score), LABELS[int(label)], "zoom" if closer else "frame")
-                )
-        self.tracker.update(clock, found, motion.blobs)
-        return self._without_clock(self.tracker.drain(frame.seconds))
-
-    def _resize(self, width: int, height: int) -> None:
-        self.gate = MotionGate(width, height, self.settings.motion_threshold)
-        self.tracker.size = (width, height)
-
-    def finish(self) -> list[Track]:
-        """The stream is over; returns the tracks that are left."""
-        return self._without_clock(self.tracker.finish())
-
-    def take_rows(self) -> list[DetectionRow]:
-        """The raw detections since the last call."""
-        rows, self.rows = self.rows, []
-        return rows
-
-    def _without_clock(self, tracks: list[Track]) -> list[Track]:
-        """Marks what moved only on the burned-in clock; it is known as such only after some seconds."""
-        return [
-            replace(t, dropped="the burned-in clock")
-            if t.event_class == "motion" and t.dropped is None and self._on_clock(t)
-            else t
-            for t in tracks
-        ]
-
-    def _on_clock(self, track: Track) -> bool:
-        shares = [self.gate.clock_share(p.box) for p in track.points]
-        return sum(shares) / len(shares) >= IS_CLOCK

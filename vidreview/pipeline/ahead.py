@@ -1,0 +1,65 @@
+"""Working ahead: the stages before the detector run in a thread of their own while the detector thinks."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+
+
+class _End(Generic[Item]):
+    """The producer has finished, or failed with ``error``."""
+
+    def __init__(self, error: BaseException | None) -> None:
+        self.error = error
+
+
+@contextmanager
+def ahead(produce: Callable[[], Iterable[Item]], most: int) -> Iterator[Iterator[Item]]:
+    """Iterate over what ``produce()`` gives while a thread computes up to ``most`` items ahead.
+
+    Order is kept, and an error of the producer is raised where its item would have come. On leaving, whatever the
+    reason, the thread is told to stop, drained and joined, so that nothing it uses is closed under it.
+    """
+    line: queue.Queue[Item | _End[Item]] = queue.Queue(maxsize=max(1, most))
+    stop = threading.Event()
+
+    def put(item: Item | _End[Item]) -> bool:
+        while not stop.is_set():
+            try:
+                line.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def run() -> None:
+        error: BaseException | None = None
+        try:
+            for item in produce():
+                if not put(item):
+                    return
+        except BaseException as caught:  # noqa: BLE001  handed over, and raised where the items are used
+            error = caught
+        put(_End(error))
+
+    def take() -> Iterator[Item]:
+        while True:
+            item = line.get()
+            if isinstance(item, _End):
+                if item.error is not None:
+                    raise item.error
+                return
+            yield item
+
+    thread = threading.Thread(target=run, name="vidreview-ahead", daemon=True)
+    thread.start()
+    try:
+        yield take()
+    finally:
+        stop.set()
+        thread.join()

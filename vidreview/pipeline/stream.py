@@ -1,0 +1,140 @@
+"""One stream: gate ahead in its own thread, detector and tracker behind it, frame by frame and in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from vidreview.detect import Detector
+from vidreview.detect.look import Look, look
+from vidreview.index import DetectionRow
+from vidreview.media import Frames
+from vidreview.model import LABELS, Frame, Motion, StreamInfo, Track
+from vidreview.motion import MotionGate, clock_share
+from vidreview.settings import ScanSettings
+from vidreview.track import Tracker, Verdicts
+
+#: closer looks taken on one frame, at most
+CLOSER_LOOKS = 4
+#: share of a motion track's boxes on the burned-in clock that makes it the clock
+IS_CLOCK = 0.5
+#: bytes of decoded pictures that may wait for the detector
+AHEAD_BYTES = 64 << 20
+
+
+def frames_ahead(stream: StreamInfo) -> int:
+    """How many frames may wait: enough to bridge a look of the detector, within ``AHEAD_BYTES``."""
+    return max(2, min(32, AHEAD_BYTES // max(1, stream.width * stream.height * 3 // 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """A frame with what the gate said of it."""
+
+    frame: Frame
+    motion: Motion
+    #: the gate's burned-in clock as known at this frame, and the side of its blocks in pixels
+    clock: NDArray[np.uint8]
+    block: int
+
+
+class GateWalk:
+    """The first half: decoding and the motion gate."""
+
+    def __init__(self, frames: Frames, settings: ScanSettings) -> None:
+        self.frames, self.settings = frames, settings
+        #: seconds spent decoding
+        self.decode_s = 0.0
+
+    def __call__(self) -> Iterator[Seen]:
+        """Every frame of the stream, with its motion."""
+        gate: MotionGate | None = None
+        began = time.perf_counter()
+        for frame in self.frames:
+            self.decode_s += time.perf_counter() - began
+            height, width = frame.luma.shape
+            if gate is None or (gate.height, gate.width) != (height, width):
+                # recorders change the picture size within a stream; nothing is known of the new one
+                gate = MotionGate(width, height, self.settings.motion_threshold)
+            motion = gate.see(frame.luma, frame.seconds, discontinuity=frame.discontinuity)
+            yield Seen(frame, motion, gate.clock, gate.block)
+            began = time.perf_counter()
+
+
+class StreamWalk:
+    """The second half: detector and tracker."""
+
+    def __init__(self, stream: StreamInfo, settings: ScanSettings, detector: Detector) -> None:
+        self.settings, self.detector, self.rotation = settings, detector, stream.rotation
+        self.tracker = Tracker(settings.high_score, Verdicts(settings.min_track_s, settings.min_motion_s))
+        #: frames the detector was given
+        self.looks = 0
+        #: raw detections not yet taken
+        self.rows: list[DetectionRow] = []
+        self._looked_s = float("-inf")
+        self._seen: Seen | None = None
+
+    def step(self, seen: Seen) -> list[Track]:
+        """Take in one frame; returns the tracks that are over for good."""
+        frame, motion = seen.frame, seen.motion
+        self._seen = seen
+        if frame.discontinuity:
+            self.tracker.cut()
+        self.tracker.size = (frame.luma.shape[1], frame.luma.shape[0])
+        clock = (frame.number, frame.time.pts, frame.seconds)
+        found = None
+        if self._due(frame, motion):
+            self._looked_s = frame.seconds
+            self.looks += 1
+            places = self.tracker.unnamed(frame.seconds, CLOSER_LOOKS)
+            one = look(self.detector, frame.to_bgr(), self.rotation, places)
+            found = one.detections
+            self._note(clock, one)
+        self.tracker.update(clock, found, motion.blobs)
+        return self._without_clock(self.tracker.drain(frame.seconds))
+
+    def finish(self) -> list[Track]:
+        """The stream is over; returns the tracks that are left."""
+        return self._without_clock(self.tracker.finish())
+
+    def take_rows(self) -> list[DetectionRow]:
+        """The raw detections since the last call."""
+        rows, self.rows = self.rows, []
+        return rows
+
+    def _due(self, frame: Frame, motion: Motion) -> bool:
+        """Whether the detector looks at this frame."""
+        since = frame.seconds - self._looked_s
+        if frame.number == 0 or frame.discontinuity or since >= self.settings.idle_every_s:
+            return True
+        if motion.reason not in ("motion", "whole-frame"):
+            return False
+        wait = self.tracker.next_look_s(self.settings.detect_every_s, self.settings.settled_every_s)
+        return since >= wait - 1e-6
+
+    def _note(self, clock: tuple[int, int, float], one: Look) -> None:
+        found = one.detections
+        for box, score, label, closer in zip(found.boxes, found.scores, found.labels, one.closer, strict=True):
+            where = (float(box[0]), float(box[1]), float(box[2]), float(box[3]))
+            self.rows.append(
+                DetectionRow(*clock, *where, float(score), LABELS[int(label)], "zoom" if closer else "frame")
+            )
+
+    def _without_clock(self, tracks: list[Track]) -> list[Track]:
+        """Marks what moved only on the burned-in clock; it is known as such only after some seconds."""
+        return [
+            replace(t, dropped="the burned-in clock")
+            if t.event_class == "motion" and t.dropped is None and self._on_clock(t)
+            else t
+            for t in tracks
+        ]
+
+    def _on_clock(self, track: Track) -> bool:
+        if self._seen is None or not self._seen.clock.any():
+            return False
+        shares = [clock_share(self._seen.clock, self._seen.block, p.box) for p in track.points]
+        return sum(shares) / len(shares) >= IS_CLOCK
