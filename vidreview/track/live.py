@@ -15,9 +15,9 @@ Float = NDArray[np.float64]
 Source = Literal["detected", "motion", "interpolated"]
 
 #: how well a detection's and a blob's box are known, in shares of the box's size
-DETECTED_ERROR, BLOB_ERROR = 0.06, 0.15
+DETECTED_ERROR, BLOB_ERROR = 0.1, 0.2
 #: how fast a velocity may change, box sizes per second, per √second
-AGILITY = 0.8
+AGILITY = 0.3
 #: a score from which a detection counts as a vote on the class
 VOTE_SCORE = 0.25
 
