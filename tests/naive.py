@@ -188,12 +188,16 @@ def compare(block: Background, x: float, rules: Rules) -> tuple[str, float]:
     expected = rules.gain * block.mean + rules.offset
     limit = max(rules.least, rules.threshold * block.noise, block.slack) + abs(expected - block.mean) / 4
     away = abs(x - expected)
+    if abs(x - block.held) <= 0.75 * limit:
+        block.held += min(1.0, dt) * (x - block.held)
+        block.held_s += dt
+    else:
+        block.held, block.held_s = x, 0.0
     if away <= limit:
         weight = dt / max(dt, min(block.lived_s + dt, rules.learn_s))
         block.mean += weight * (x - block.mean)
         block.noise += 0.3 * weight * (1.25 * away - block.noise)
         block.lived_s += dt
-        block.held_s = 0.0
         if block.lived_s >= rules.forget_s:
             block.old = np.nan
         block.was = "same"
@@ -201,11 +205,6 @@ def compare(block: Background, x: float, rules: Rules) -> tuple[str, float]:
     if block.was == "same":
         block.noise += (min(away, 30.0) - block.noise) / 20
     block.mean += min(1.0, dt / rules.learn_s) * (expected - block.mean)
-    if abs(x - block.held) <= limit:
-        block.held += min(1.0, dt) * (x - block.held)
-        block.held_s += dt
-    else:
-        block.held, block.held_s = x, 0.0
     back = not np.isnan(block.old) and abs(x - (rules.gain * block.old + rules.offset)) <= limit
     if block.held_s >= (1.0 if back else rules.absorb_s):
         if back:
@@ -214,7 +213,6 @@ def compare(block: Background, x: float, rules: Rules) -> tuple[str, float]:
             block.old = block.mean
         block.mean = block.held
         block.lived_s = min(block.held_s, rules.learn_s)
-        block.held_s = 0.0
     block.was = "revealed" if back else "changed"
     return block.was, away / limit
 

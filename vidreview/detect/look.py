@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 from vidreview.detect import Detector
 from vidreview.model import Boxes, Detections, Pixels
 
-#: a crop is this many times as long as the thing in it, by turns: what one scale does not show, another may
+#: how many times as long a crop is as the thing in it, by turns: what one scale does not show, another may
 CONTEXTS = (2.5, 1.4, 4.0)
+#: degrees by which each crop is turned: from above there is no upright
+TURNS = (0, 90)
 #: smallest side of a crop, pixels of the picture
 SMALLEST_CROP = 64
 #: longest side of what the detector is fed of a crop
@@ -35,16 +37,22 @@ def look(detector: Detector, picture: Pixels, rotation: int, places: Sequence[tu
     """Detections in a stored BGR ``picture`` (height, width, 3) that players turn by ``rotation`` degrees clockwise.
 
     ``places`` are xyxy boxes in stored pixels that get a closer look each, and how many they had before: a crop in
-    which small things are enlarged and large ones reduced (what the detector is fed is internal, rule D4).
+    which small things are enlarged and large ones reduced (what the detector is fed is internal, rule D4). Only
+    vehicles are believed in a crop that was turned: people are upright in any picture that shows them from the side.
     """
     height, width = picture.shape[:2]
     found = [_turned_back(detector.detect([_upright(picture, rotation)])[0], rotation, width, height)]
-    windows = [_window(box, CONTEXTS[before % len(CONTEXTS)], width, height) for box, before in places]
-    crops = [_upright(picture[y1:y2, x1:x2], rotation) for x1, y1, x2, y2 in windows]
+    windows = [
+        (_window(box, CONTEXTS[before % len(CONTEXTS)], width, height), (rotation + turn) % 360)
+        for box, before in places
+        for turn in TURNS
+    ]
+    crops = [_upright(picture[y1:y2, x1:x2], turn) for (x1, y1, x2, y2), turn in windows]
     if crops:
-        for window, inside in zip(windows, detector.detect(crops, size=CROP_SIZE), strict=True):
-            back = _turned_back(inside, rotation, window[2] - window[0], window[3] - window[1])
-            found.append(_placed(back, window, width, height))
+        seen = detector.detect(crops, size=CROP_SIZE)
+        for (window, turn), inside in zip(windows, seen, strict=True):
+            back = _turned_back(inside, turn, window[2] - window[0], window[3] - window[1])
+            found.append(_placed(back if turn == rotation else _vehicles(back), window, width, height))
     return _merged(found)
 
 
@@ -61,6 +69,11 @@ def _window(box: Boxes, context: float, width: int, height: int) -> tuple[int, i
     x = int(min(max(0.0, float(box[0] + box[2]) / 2 - across / 2), width - across))
     y = int(min(max(0.0, float(box[1] + box[3]) / 2 - down / 2), height - down))
     return x, y, x + across, y + down
+
+
+def _vehicles(found: Detections) -> Detections:
+    kept = found.labels != 0
+    return Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
 
 
 def _placed(found: Detections, window: tuple[int, int, int, int], width: int, height: int) -> Detections:

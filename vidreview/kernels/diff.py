@@ -138,13 +138,19 @@ def compare(
         lit = 0.25 * abs(expected - np.float64(mean[k]))
         limit = max(least, threshold * np.float64(noise[k]), np.float64(slack[k])) + lit
         strength[k] = np.float32(size / limit)
-        follow = dt / max(dt, min(np.float64(lived_s[k]) + dt, learn_s))
+        # one value held for a while stands; a little closer than the limit, so that what is just beyond it is not held
+        if abs(x - np.float64(held[k])) <= 0.75 * limit:
+            held_s[k] = np.float32(held_s[k] + dt)
+            held[k] = np.float32(held[k] + min(1.0, dt / 1.0) * (x - held[k]))
+        else:
+            held[k] = np.float32(x)
+            held_s[k] = np.float32(0.0)
         if size <= limit:
             verdict[k] = SAME
+            follow = dt / max(dt, min(np.float64(lived_s[k]) + dt, learn_s))
             mean[k] = np.float32(mean[k] + follow * (x - mean[k]))
             noise[k] = np.float32(noise[k] + 0.3 * follow * (1.25 * size - noise[k]))
             lived_s[k] = np.float32(lived_s[k] + dt)
-            held_s[k] = np.float32(0.0)
             if lived_s[k] >= forget_s:
                 old[k] = np.float32(np.nan)
             continue
@@ -153,12 +159,6 @@ def compare(
             noise[k] = np.float32(noise[k] + 0.05 * (min(size, 30.0) - noise[k]))
         # the light moves what is hidden, too
         mean[k] = np.float32(mean[k] + min(1.0, dt / learn_s) * (expected - mean[k]))
-        if abs(x - np.float64(held[k])) <= limit:
-            held_s[k] = np.float32(held_s[k] + dt)
-            held[k] = np.float32(held[k] + min(1.0, dt / 1.0) * (x - held[k]))
-        else:
-            held[k] = np.float32(x)
-            held_s[k] = np.float32(0.0)
         revealed = not np.isnan(old[k]) and abs(x - (gain * np.float64(old[k]) + offset)) <= limit
         verdict[k] = REVEALED if revealed else CHANGED
         if held_s[k] >= (1.0 if revealed else absorb_s):
@@ -169,7 +169,6 @@ def compare(
                 old[k] = mean[k]
             mean[k] = held[k]
             lived_s[k] = np.float32(max(0.0, min(np.float64(held_s[k]), learn_s)))
-            held_s[k] = np.float32(0.0)
 
 
 @kernel("void(float32[::1], float32[::1], float32[::1], float64, float64, float64, float64, float32[:,::1])")

@@ -13,6 +13,10 @@ from vidreview.track.live import Course, Live
 Float = NDArray[np.float64]
 
 
+#: what gets no further than this share of its way dithers: a branch, a reflection
+MOST_DITHER = 0.12
+
+
 @dataclass(frozen=True, slots=True)
 class Verdicts:
     """The rules by which tracks are named and kept; each dropped track says which one dropped it."""
@@ -34,11 +38,11 @@ class Verdicts:
         """The finished track, with its class and, if it is no event, the reason."""
         label, event_class = self._name(track)
         course = track.course
-        travel = travelled(course)
+        travel, way = travelled(course)
         stationary = travel < 0.35
         dropped = None
         if event_class == "motion":
-            dropped = self._drop_motion(track, travel, others)
+            dropped = self._drop_motion(track, travel, way, others)
         elif self.strict:
             dropped = self._drop_named(track, event_class, stationary)
         return Track(
@@ -79,7 +83,7 @@ class Verdicts:
             return "stands still throughout, and the detector is unsure of it"
         return None
 
-    def _drop_motion(self, track: Live, travel: float, others: list[Live]) -> str | None:
+    def _drop_motion(self, track: Live, travel: float, way: float, others: list[Live]) -> str | None:
         course = track.course
         seconds = course.seconds[-1] - course.seconds[0]
         if track.stirred < 2:
@@ -91,23 +95,29 @@ class Verdicts:
         lasted = seconds >= 3.0 * self.min_motion_s
         if not went and not lasted:
             return "did not travel, and did not last"
+        if travel < MOST_DITHER * way:
+            return "moves to and fro without getting anywhere"
         if steady < (0.45 if went else 0.6):
             return f"flickers: seen on {100 * steady:.0f} % of its frames"
         return None
 
 
-def travelled(course: Course) -> float:
-    """How far the centre got from where it began, in the thing's own sizes, jitter taken out by a running median."""
+def travelled(course: Course) -> tuple[float, float]:
+    """How far the centre got from where it began, and how long its way was, in the thing's own sizes.
+
+    A running median takes the jitter of boxes out.
+    """
     boxes = np.array(course.boxes)
     seen = np.array([s != "interpolated" for s in course.sources])
     boxes = boxes[seen] if seen.any() else boxes
     centres = np.stack([(boxes[:, 0] + boxes[:, 2]) / 2, (boxes[:, 1] + boxes[:, 3]) / 2], axis=1)
     size = max(8.0, float(np.median((boxes[:, 2:] - boxes[:, :2]).mean(axis=1))))
-    if len(centres) >= 5:
-        windows = np.lib.stride_tricks.sliding_window_view(centres, 5, axis=0)
-        centres = np.median(windows, axis=2)
+    window = 5 if len(centres) >= 15 else 3
+    if len(centres) >= window:
+        centres = np.median(np.lib.stride_tricks.sliding_window_view(centres, window, axis=0), axis=2)
     away = np.hypot(centres[:, 0] - centres[0, 0], centres[:, 1] - centres[0, 1])
-    return float(away.max()) / size
+    steps = np.hypot(*np.diff(centres, axis=0).T) if len(centres) > 1 else np.zeros(1)
+    return float(away.max()) / size, float(steps.sum()) / size
 
 
 def _share_beside(track: Live, others: list[Live]) -> float:

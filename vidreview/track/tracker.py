@@ -92,7 +92,7 @@ class Tracker:
         wanting = []
         for track in self.live:
             age = seconds - (track.course.seconds[0] if track.course.seconds else seconds)
-            wait = 0.35 * (1 + track.second_looks) ** 0.5 if track.second_looks < 12 else 5.0
+            wait = 0.2 * (1 + track.second_looks) ** 0.5 if track.second_looks < 16 else 5.0
             seen = seconds - track.seen_s < 0.5
             if age >= 0.2 and seen and not self.verdicts.settled(track) and seconds - track.second_look_s >= wait:
                 wanting.append(track)
