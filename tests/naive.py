@@ -164,8 +164,7 @@ class Background:
     held: float
     held_s: float
     lived_s: float
-    #: the verdict of the frame before
-    was: str = field(default="same", init=False)
+    verdict: str = field(default="same", init=False)
 
 
 @dataclass(frozen=True)
@@ -181,50 +180,62 @@ class Rules:
     learn_s: float
     forget_s: float
 
+    def lit(self, level: float) -> float:
+        """A level of the background in today's light."""
+        return self.gain * level + self.offset
+
+    def unlit(self, level: float) -> float:
+        """What today's level would be in the background's light."""
+        return float(np.clip((level - self.offset) / self.gain, 0, 255))
+
 
 def compare(block: Background, x: float, rules: Rules) -> tuple[str, float]:
     """Verdict and strength of one block that now reads ``x``; its background follows."""
     dt = rules.dt
-    expected = rules.gain * block.mean + rules.offset
-    limit = max(rules.least, rules.threshold * block.noise, block.slack) + abs(expected - block.mean) / 4
+    expected = float(np.clip(rules.lit(block.mean), 0, 255))
+    moved = abs(expected - block.mean)
+    limit = max(rules.least, rules.threshold * block.noise, block.slack) + moved / 4
     away = abs(x - expected)
+    with_light = min(1.0, dt if moved > rules.least else dt / rules.learn_s)
+    block.old += with_light * (rules.lit(block.old) - block.old)
+    before = block.verdict
     if abs(x - block.held) <= 0.75 * limit:
         block.held += min(1.0, dt) * (x - block.held)
         block.held_s += dt
     else:
         block.held, block.held_s = x, 0.0
     if away <= limit:
-        weight = dt / max(dt, min(block.lived_s + dt, rules.learn_s))
+        weight = max(with_light, dt / max(dt, min(block.lived_s + dt, rules.learn_s)))
         block.mean += weight * (x - block.mean)
         block.noise += 0.3 * weight * (1.25 * away - block.noise)
         block.lived_s += dt
         if block.lived_s >= rules.forget_s:
             block.old = np.nan
-        block.was = "same"
+        block.verdict = "same"
         return "same", away / limit
-    if block.was == "same":
-        block.noise += (min(away, 30.0) - block.noise) / 20
-    block.mean += min(1.0, dt / rules.learn_s) * (expected - block.mean)
-    back = not np.isnan(block.old) and abs(x - (rules.gain * block.old + rules.offset)) <= limit
+    if before == "same":
+        block.noise += 0.05 * (min(away, 30.0) - block.noise)
+    block.mean += with_light * (expected - block.mean)
+    back = bool(abs(x - rules.lit(block.old)) <= limit)  # never, while it is NaN
+    block.verdict = "revealed" if back else "changed"
     if block.held_s >= (1.0 if back else rules.absorb_s):
         if back:
             block.old = np.nan
         elif np.isnan(block.old) and block.lived_s >= rules.absorb_s:
             block.old = block.mean
-        block.mean = block.held
+        block.mean = rules.unlit(block.held)
         block.lived_s = min(block.held_s, rules.learn_s)
-    block.was = "revealed" if back else "changed"
-    return block.was, away / limit
+        block.verdict = "same"
+    return block.verdict, away / limit
 
 
-def count_ticks(
-    now: Single, before: Single, noise: Single, seconds: float, dt: float, threshold: float, least: float, ticks: Single
-) -> Single:
-    """The tally faded by dt of 60 s, plus one at this phase of the second for each block that jumps."""
-    jumped = np.abs(now.astype(np.float64) - before) > np.maximum(least, threshold * noise.astype(np.float64))
+def count_ticks(now: Single, before: Single, seconds: float, dt: float, least: float, ticks: Single) -> Single:
+    """The tally faded by dt of 60 s, plus for each block that jumps 1, its phase's cos and sin, its jump, its size."""
+    jump = (now - before).astype(np.float64)
     turn = np.exp(2j * np.pi * seconds)
-    mark = np.array([1.0, turn.real, turn.imag])
-    after: Float = ticks * np.exp(-dt / 60.0) + mark[:, None] * jumped
+    one = np.ones_like(jump)
+    after: Float = ticks * np.exp(-dt / 60.0)
+    after += np.stack([one, turn.real * one, turn.imag * one, jump, abs(jump)]) * (abs(jump) > least)
     return after.astype(np.float32)
 
 

@@ -142,10 +142,10 @@ def test_unchanged_light_is_told_exactly() -> None:
 def test_the_background_equals_the_twins(seed: int, light: tuple[float, float], steps: list[float]) -> None:
     rng = np.random.default_rng(seed)
     size = 24
-    state = {name: rng.uniform(20, 200, size).astype(np.float32) for name in ("mean", "old", "held")}
+    highest = {"mean": 200, "old": 200, "noise": 6, "slack": 6, "held": 200, "held_s": 6, "lived_s": 12}
+    state = {name: rng.uniform(0, high, size).astype(np.float32) for name, high in highest.items()}
     state["old"][rng.random(size) < 0.5] = np.nan
-    state |= {name: rng.uniform(0, 6, size).astype(np.float32) for name in ("noise", "slack", "held_s", "lived_s")}
-    twins = [naive.Background(**{name: float(v[k]) for name, v in state.items()}) for k in range(size)]
+    twins = [naive.Background(*(float(values[k]) for values in state.values())) for k in range(size)]
     verdict, strength = np.zeros(size, np.uint8), np.zeros(size, np.float32)
     for dt in steps:
         rules = naive.Rules(*light, dt, 4.5, 3.0, 4.0, 6.0, 12.0)
@@ -183,13 +183,15 @@ def one_block(value: float = 100.0, lived_s: float = 10.0) -> dict[str, Single]:
     return {name: np.array([v], np.float32) for name, v in at.items()}
 
 
-def show(state: dict[str, Single], value: float, seconds: float, dt: float = 0.1) -> list[str]:
+def show(
+    state: dict[str, Single], value: float, seconds: float, dt: float = 0.1, light: tuple[float, float] = (1.0, 0.0)
+) -> list[str]:
     """Verdicts while the block reads ``value`` for ``seconds``."""
     verdict, strength = np.zeros(1, np.uint8), np.zeros(1, np.float32)
     now, said = np.array([value], np.float32), list[str]()
     compare: Any = diff.compare
     for _ in range(round(seconds / dt)):
-        compare(now, *state.values(), 1.0, 0.0, dt, 4.5, 3.0, 4.0, 6.0, 60.0, verdict, strength)
+        compare(now, *state.values(), *light, dt, 4.5, 3.0, 4.0, 6.0, 60.0, verdict, strength)
         said.append(NAMES[int(verdict[0])])
     return said
 
@@ -230,6 +232,30 @@ def test_a_passer_by_leaves_the_background_as_it_was() -> None:
     assert show(state, 100.5, 0.3) == ["same"] * 3
 
 
+def test_what_is_absorbed_in_other_light_stays_background_as_the_light_is_learnt() -> None:
+    state = one_block()
+    state["held"][0], state["held_s"][0] = 180.0, 3.95
+    assert show(state, 180.0, 0.1, light=(1.25, 10.0)) == ["same"]
+    # the background is remembered in the light in which it was learnt: 180 = 1.25 · 136 + 10
+    assert float(state["mean"][0]) == pytest.approx(136.0)
+    assert float(state["old"][0]) > 100.0
+
+
+def test_what_is_hidden_goes_with_the_light() -> None:
+    state = one_block()
+    show(state, 40.0, 4.2)
+    assert float(state["old"][0]) == pytest.approx(100.0)
+    for step in range(1, 21):
+        # a slow sunrise: ten levels in two seconds, half of each step still unlearnt at the next
+        show(state, 40.0 + step / 2, 0.1, light=(1.0, 3.5))
+    assert float(state["old"][0]) > 103.0
+
+
+def test_light_makes_nothing_whiter_than_white_or_blacker_than_black() -> None:
+    assert show(one_block(220.0), 255.0, 0.1, light=(1.5, 20.0)) == ["same"]
+    assert show(one_block(30.0), 0.0, 0.1, light=(0.5, -60.0)) == ["same"]
+
+
 # -- the clock --------------------------------------------------------------------------------------------------------
 
 
@@ -238,10 +264,9 @@ def test_a_passer_by_leaves_the_background_as_it_was() -> None:
 def test_ticks_equal_the_twins(seed: int, seconds: float, dt: float) -> None:
     rng = np.random.default_rng(seed)
     now, before = (rng.integers(0, 40, 50).astype(np.float32) for _ in range(2))
-    noise = rng.uniform(0.5, 4, 50).astype(np.float32)
-    ticks = rng.uniform(0, 20, (3, 50)).astype(np.float32)
-    expected = naive.count_ticks(now, before, noise, seconds, dt, 4.5, 6.0, ticks)
-    diff.count_ticks(now, before, noise, seconds, dt, 4.5, 6.0, ticks)
+    ticks = rng.uniform(0, 20, (5, 50)).astype(np.float32)
+    expected = naive.count_ticks(now, before, seconds, dt, 6.0, ticks)
+    diff.count_ticks(now, before, seconds, dt, 6.0, ticks)
     np.testing.assert_allclose(ticks, expected, rtol=1e-5, atol=1e-5)
 
 

@@ -73,9 +73,9 @@ def run_all(pick: Callable[[Any], Any]) -> dict[str, Arrays]:
     for _ in range(5):
         pick(diff.compare)(now, *state, 1.1, -4.0, 0.9, 4.5, 3.0, 4.0, 6.0, 12.0, verdict, strength)
     out["diff.compare"] = (*state, verdict, strength)
-    ticks = np.zeros((3, 169), np.float32)
+    ticks = np.zeros((5, 169), np.float32)
     for k in range(5):
-        pick(diff.count_ticks)(now, old, state[2], 7.3 + k, 0.2, 1.0, 3.0, ticks)
+        pick(diff.count_ticks)(now, old, 7.3 + k, 0.2, 3.0, ticks)
     out["diff.count_ticks"] = (ticks,)
     changed = (rng.random((13, 13)) < 0.5).astype(np.uint8)
     labels = rng.integers(1, 5, (13, 13)).astype(np.int32)

@@ -25,6 +25,8 @@ FORGET_S = 60.0
 WHOLE_FRAME = 0.65
 #: how much of a block's contrast a trembling camera moves about: at least and at most; measured in between
 LEAST_TREMBLE, MOST_TREMBLE = 0.04, 0.25
+#: supposed of a background that is a single frame yet, until it is measured
+FIRST_TREMBLE = 0.12
 #: the measured median is of all blocks; those whose edges lie across the movement change this many times more
 TREMBLE_TAIL = 4.0
 #: share of a blob's strongest change below which blocks are its shadow or the camera's answer to it
@@ -33,6 +35,8 @@ HALO = 0.15
 SURE = 2.0
 #: what has held its value this long stands, seconds
 ALIVE_S = 0.5
+#: a key frame moves the typical block by no more than this, levels; more is the light or the camera
+LARGEST_PULSE = 2.0
 #: a clock is small: a mask above this share of the picture is not one
 LARGEST_CLOCK = 0.04
 
@@ -69,13 +73,15 @@ class MotionGate:
         self._slack = np.zeros(size, np.float32)
         self._slack_due_s = 0.0
         self._contrast = np.zeros(self.shape, np.float32)
-        self._tremble = LEAST_TREMBLE
+        self._tremble = FIRST_TREMBLE
         self._held = np.zeros(size, np.float32)
         self._held_s = np.zeros(size, np.float32)
         self._lived_s = np.zeros(size, np.float32)
         self._verdict = np.zeros(size, np.uint8)
         self._strength = np.zeros(size, np.float32)
-        self._ticks = np.zeros((3, size), np.float32)
+        self._ticks = np.zeros((5, size), np.float32)
+        self._ticking = np.zeros(size, np.bool_)
+        self._calm = 0.0
         self._step = max(1, size // 1500)
         self._seen = 0
         self._seconds = 0.0
@@ -100,10 +106,14 @@ class MotionGate:
             # the first difference tells the camera's noise; what moves is too little of a picture to spoil a median
             typical = float(np.median(np.abs(now - self._before))) / 0.6745 / 2.0**0.5
             self._noise[:] = max(0.5, typical)
-        if seconds >= self._slack_due_s or self._seen == 1:
-            self._find_slack(plane, stride, now, seconds)
         gain, offset = self._light(now)
-        diff.count_ticks(now, self._before, self._noise, seconds, dt, self.threshold, 2 * LEAST_CHANGE, self._ticks)
+        shifted = _shift(gain, offset)
+        if seconds >= self._slack_due_s or self._seen == 1:
+            self._find_slack(plane, stride, now - (gain * self._mean + offset), steady=shifted < LEAST_CHANGE)
+            self._slack_due_s = seconds + (1.0 if seconds - self._first_s > 3.0 else 0.2)
+        pulse = self._pulse(now, learn=shifted < LARGEST_PULSE)
+        jump = max(2 * LEAST_CHANGE, self.threshold * float(np.median(self._noise[:: self._step])), 8.0 * pulse)
+        diff.count_ticks(now, self._before, seconds, dt, jump, self._ticks)
         diff.compare(
             now,
             self._mean,
@@ -147,6 +157,11 @@ class MotionGate:
         self._old[:] = np.nan
         self._held_s[:] = 0
         self._lived_s[:] = 0
+        self._verdict[:] = diff.SAME
+        # the clock stays where it is, but may tick at another phase of the stream's second
+        self._ticks[:] = 0
+        self._calm = 0.0
+        self._tremble = max(self._tremble, FIRST_TREMBLE)
         self._seen = 1
         self._seconds = seconds
         self._first_s = seconds
@@ -162,9 +177,7 @@ class MotionGate:
     def _light(self, now: NDArray[np.float32]) -> tuple[float, float]:
         """Gain and offset by which exposure has changed the whole picture; (1, 0) when it has not."""
         gain, offset = diff.fit_light(now, self._mean, self._step, LEAST_CHANGE)
-        if max(abs((gain - 1) * x + offset) for x in (32.0, 192.0)) < 0.5:
-            return 1.0, 0.0
-        return gain, offset
+        return (1.0, 0.0) if _shift(gain, offset) < 0.5 else (gain, offset)
 
     def _blobs(self, changed: NDArray[np.uint8]) -> tuple[Boxes, NDArray[np.float32], NDArray[np.float32]]:
         if not changed.any():
@@ -187,42 +200,65 @@ class MotionGate:
         fill = (found[:, 4] / np.maximum(area, 1)).astype(np.float32)
         return np.ascontiguousarray(boxes), fill, found[:, 5].copy()
 
-    def _find_slack(self, plane: NDArray[np.uint8], stride: int, now: NDArray[np.float32], seconds: float) -> None:
+    def _pulse(self, now: NDArray[np.float32], *, learn: bool) -> float:
+        """How far the typical block has jumped since the last frame, the light's share taken off, in levels.
+
+        A key frame moves every block a little. How far it moves each is noise which the frames between, mere copies
+        in what stands still, do not show; it is learnt where ``learn`` says that the light stays as it is.
+        """
+        jumped = now - self._before
+        sample = jumped[:: self._step]
+        light = np.median(sample)
+        typical = float(np.median(np.abs(sample - light)))
+        if learn and max(0.2, 3.0 * self._calm) < typical <= LARGEST_PULSE:
+            # a jump holds the noise of two frames
+            seen = np.minimum(np.abs(jumped - light), np.float32(6.0 * typical)) / np.float32(2.0**0.5)
+            self._noise += np.float32(0.1) * np.maximum(seen - self._noise, 0)
+        self._calm += 0.1 * (min(typical, 2.0 * self._calm + 0.1) - self._calm)
+        return typical
+
+    def _find_slack(self, plane: NDArray[np.uint8], stride: int, away: NDArray[np.float32], *, steady: bool) -> None:
         """Once a second: how much each block may differ because an edge in it or beside it trembles.
 
         How much the camera trembles shows in the blocks with most contrast: if it stands still they change no more
-        than the others.
+        than the others. That is measured on how far they are ``away`` from the background, while the light is
+        ``steady``.
         """
-        self._slack_due_s = seconds + (1.0 if seconds - self._first_s > 3.0 else 0.2)
         diff.block_ranges(plane, stride, self.height, self.width, self.block, self._contrast)
         mean = self._mean.reshape(self.shape)
         around = np.ones((3, 3), np.uint8)
         beside = cv2.dilate(mean, around) - cv2.erode(mean, around)
         contrast = np.maximum(self._contrast, beside).reshape(-1)
         telling = contrast >= max(24.0, float(np.median(contrast)))
-        if telling.sum() >= 16:
-            gain, offset = self._light(now)
-            moved = np.abs(now - (gain * self._mean + offset))[telling] / contrast[telling]
+        if steady and telling.sum() >= 16:
+            moved = np.abs(away)[telling] / contrast[telling]
             measured = min(MOST_TREMBLE, max(LEAST_TREMBLE, TREMBLE_TAIL * float(np.median(moved))))
             # up at once, down slowly: wind comes in gusts
             self._tremble = max(measured, 0.9 * self._tremble + 0.1 * measured)
         self._slack[:] = self._tremble * contrast
 
     def _find_clock(self, seconds: float) -> None:
-        """Every 2 s: blocks that jump about once a second, always at one phase of it, and their neighbours."""
+        """Every second: blocks that jump about once a second, always at one phase of it, and their neighbours."""
         if seconds < self._mask_due_s:
             return
-        self._mask_due_s = seconds + 2.0
+        self._mask_due_s = seconds + 1.0
         watched = min(60.0, seconds - self._first_s)
         # at fewer frames a second everything jumps at one phase
         if watched < 8.0 or self._seen / max(1e-3, seconds - self._first_s) < 4.0:
             return
-        count, east, north = self._ticks
-        regular = np.hypot(east, north) > 0.9 * np.maximum(count, 1e-6)
-        ticking = (count >= 8) & (count > 0.25 * watched) & (count < 1.6 * watched) & regular
+        count, east, north, jumps, sizes = self._ticks
+        regular = np.hypot(east, north) / np.maximum(count, 1e-6)
+        ticking = (count >= 8) & (count > 0.25 * watched) & (count < 1.6 * watched) & (regular > 0.9)
+        # key frames, too, come once a second; but what jumps up at each has sunk in between
+        ticking &= np.abs(jumps) < 0.4 * sizes
+        # somebody who passes a known clock disturbs it, but does not stop it
+        ticking |= self._ticking & (count > 0.15 * watched) & (count < 2.5 * watched) & (regular > 0.6)
+        self._ticking = ticking
         mask = ticking.reshape(self.shape).astype(np.uint8)
         if not mask.any():
-            self.clock = np.zeros(self.shape, np.uint8)
+            # after a break the known clock is given time to tick again
+            if watched >= 12.0:
+                self.clock = np.zeros(self.shape, np.uint8)
             return
         # tens of seconds, minutes and hours stand left of the seconds and jump too seldom to be counted
         wide = max(1, 40 // self.block)
@@ -240,6 +276,11 @@ def clock_share(clock: NDArray[np.uint8], block: int, box: tuple[float, float, f
     x1, y1, x2, y2 = (int(v // block) for v in (box[0], box[1], box[2] - 1, box[3] - 1))
     part = clock[max(0, y1) : y2 + 1, max(0, x1) : x2 + 1]
     return float(part.mean()) if part.size else 0.0
+
+
+def _shift(gain: float, offset: float) -> float:
+    """By how many levels the light moves what is dark or bright, at most."""
+    return max(abs((gain - 1) * x + offset) for x in (32.0, 192.0))
 
 
 def _label(changed: NDArray[np.uint8]) -> tuple[int, NDArray[np.int32]]:

@@ -122,32 +122,40 @@ def compare(
     """Compare each block with its background and let the background follow, in place.
 
     A block is SAME within ``threshold`` · noise, or ``slack``, or ``least`` levels, whichever is most, of
-    ``gain`` · mean + ``offset``, and a quarter of what those two change; REVEALED when it is what the background was
-    before something stood there (``old``, NaN for none); else CHANGED. A changed block that holds one value for
-    ``absorb_s`` seconds becomes background, and the one before is remembered as ``old`` until it is seen again or the
-    new one has stood for ``forget_s``. ``strength`` is the change in multiples of the limit. ``lived_s`` counts the
-    background's own seconds: until ``learn_s`` it follows as a plain mean. ``verdict`` comes in as of the last frame:
-    each time a block leaves SAME, its noise grows a little.
+    ``gain`` · mean + ``offset`` (within 0 to 255), and a quarter of what those two change; REVEALED when it is what the
+    background was before something stood there (``old``, NaN for none); else CHANGED. A changed block that holds one
+    value for ``absorb_s`` seconds becomes background, and the one before is remembered as ``old`` until it is seen
+    again or the new one has stood for ``forget_s``. ``strength`` is the change in multiples of the limit. ``lived_s``
+    counts the background's own seconds: until ``learn_s`` it follows as a plain mean, and within 1 s where the light
+    has moved it by more than ``least``. ``verdict`` comes in as of the last frame: each time a block leaves SAME, its
+    noise grows a little.
     """
+    slowly, soon = min(1.0, dt / learn_s), min(1.0, dt)
+    steady = gain == 1.0 and offset == 0.0
     for k in range(now.size):
         x = np.float64(now[k])
-        expected = gain * np.float64(mean[k]) + offset
+        expected = min(255.0, max(0.0, gain * np.float64(mean[k]) + offset))
         change = x - expected
         size = abs(change)
         # by how much the light has moved a block is itself known only roughly
-        lit = 0.25 * abs(expected - np.float64(mean[k]))
-        limit = max(least, threshold * np.float64(noise[k]), np.float64(slack[k])) + lit
+        moved = abs(expected - np.float64(mean[k]))
+        limit = max(least, threshold * np.float64(noise[k]), np.float64(slack[k])) + 0.25 * moved
         strength[k] = np.float32(size / limit)
+        # what the light does to a block must soon be background, or a figure is lost in the quarter above
+        light = soon if moved > least else slowly
+        if not steady:
+            # the light moves what is hidden, too
+            old[k] = np.float32(old[k] + light * ((gain - 1.0) * np.float64(old[k]) + offset))
         # one value held for a while stands; a little closer than the limit, so that what is just beyond it is not held
         if abs(x - np.float64(held[k])) <= 0.75 * limit:
             held_s[k] = np.float32(held_s[k] + dt)
-            held[k] = np.float32(held[k] + min(1.0, dt / 1.0) * (x - held[k]))
+            held[k] = np.float32(held[k] + soon * (x - held[k]))
         else:
             held[k] = np.float32(x)
             held_s[k] = np.float32(0.0)
         if size <= limit:
             verdict[k] = SAME
-            follow = dt / max(dt, min(np.float64(lived_s[k]) + dt, learn_s))
+            follow = max(light, dt / max(dt, min(np.float64(lived_s[k]) + dt, learn_s)))
             mean[k] = np.float32(mean[k] + follow * (x - mean[k]))
             noise[k] = np.float32(noise[k] + 0.3 * follow * (1.25 * size - noise[k]))
             lived_s[k] = np.float32(lived_s[k] + dt)
@@ -157,8 +165,7 @@ def compare(
         if verdict[k] == SAME:
             # what comes and goes again and again (leaves, water) is this block's noise; one passer-by is not
             noise[k] = np.float32(noise[k] + 0.05 * (min(size, 30.0) - noise[k]))
-        # the light moves what is hidden, too
-        mean[k] = np.float32(mean[k] + min(1.0, dt / learn_s) * (expected - mean[k]))
+        mean[k] = np.float32(mean[k] + light * (expected - mean[k]))
         revealed = not np.isnan(old[k]) and abs(x - (gain * np.float64(old[k]) + offset)) <= limit
         verdict[k] = REVEALED if revealed else CHANGED
         if held_s[k] >= (1.0 if revealed else absorb_s):
@@ -167,29 +174,34 @@ def compare(
                 old[k] = np.float32(np.nan)
             elif np.isnan(old[k]) and lived_s[k] >= absorb_s:
                 old[k] = mean[k]
-            mean[k] = held[k]
+            # background from here on, in the light that the rest of the background is remembered in
+            verdict[k] = SAME
+            mean[k] = np.float32(min(255.0, max(0.0, (np.float64(held[k]) - offset) / gain)))
             lived_s[k] = np.float32(max(0.0, min(np.float64(held_s[k]), learn_s)))
 
 
-@kernel("void(float32[::1], float32[::1], float32[::1], float64, float64, float64, float64, float32[:,::1])")
-def count_ticks(
-    now: Float, before: Float, noise: Float, seconds: float, dt: float, threshold: float, least: float, ticks: Float
-) -> None:
-    """Note at which phase of the second each block jumps; ``ticks`` (3, n) holds count, Σcos, Σsin, fading over 60 s.
+@kernel("void(float32[::1], float32[::1], float64, float64, float64, float32[:,::1])")
+def count_ticks(now: Float, before: Float, seconds: float, dt: float, least: float, ticks: Float) -> None:
+    """Note when in the second each block jumps, and how far; ``ticks`` (5, n) fades over 60 s.
 
-    A burned-in clock's digits jump once a second at one phase; nothing that walks does.
+    Its rows are the number of jumps, Σcos and Σsin of their phases, and the sums of the jumps and of their sizes. A
+    burned-in clock's digits jump by more than ``least`` levels once a second at one phase, now up, now down; nothing
+    that walks does. A block's own noise is no measure here: where digits stand, the digits are what it has learnt.
     """
     fade = np.float32(np.exp(-dt / 60.0))
     angle = 2.0 * np.pi * seconds
     east, north = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    for row in range(5):
+        for k in range(now.size):
+            ticks[row, k] *= fade
     for k in range(now.size):
-        ticks[0, k] *= fade
-        ticks[1, k] *= fade
-        ticks[2, k] *= fade
-        if abs(np.float64(now[k]) - np.float64(before[k])) > max(least, threshold * np.float64(noise[k])):
+        jump = now[k] - before[k]
+        if abs(jump) > least:
             ticks[0, k] += np.float32(1.0)
             ticks[1, k] += east
             ticks[2, k] += north
+            ticks[3, k] += jump
+            ticks[4, k] += abs(jump)
 
 
 @kernel("void(int32[:,::1], uint8[:,::1], float32[:,::1], float64, float64, int64)")
