@@ -39,9 +39,13 @@ def ahead(produce: Callable[[], Iterable[Item]], most: int) -> Iterator[Iterator
 
     def run() -> None:
         error: BaseException | None = None
+        items = produce()
         try:
-            for item in produce():
+            for item in items:
                 if not put(item):
+                    close = getattr(items, "close", None)
+                    if close is not None:
+                        close()
                     return
         except BaseException as caught:  # noqa: BLE001  handed over, and raised where the items are used
             error = caught

@@ -15,6 +15,7 @@ from vidreview.index import DetectionRow
 from vidreview.media import Frames
 from vidreview.model import LABELS, Frame, Motion, StreamInfo, Track
 from vidreview.motion import MotionGate, clock_share
+from vidreview.pipeline.ahead import ahead
 from vidreview.settings import ScanSettings
 from vidreview.track import Tracker, Verdicts
 
@@ -22,12 +23,12 @@ from vidreview.track import Tracker, Verdicts
 CLOSER_LOOKS = 4
 #: share of a motion track's boxes on the burned-in clock that makes it the clock
 IS_CLOCK = 0.5
-#: bytes of decoded pictures that may wait for the detector
-AHEAD_BYTES = 64 << 20
+#: bytes of decoded pictures that may wait between two stages
+AHEAD_BYTES = 32 << 20
 
 
 def frames_ahead(stream: StreamInfo) -> int:
-    """How many frames may wait: enough to bridge a look of the detector, within ``AHEAD_BYTES``."""
+    """How many frames may wait between two stages: enough to bridge a look of the detector, within ``AHEAD_BYTES``."""
     return max(2, min(32, AHEAD_BYTES // max(1, stream.width * stream.height * 3 // 2)))
 
 
@@ -43,25 +44,31 @@ class Seen:
 
 
 class GateWalk:
-    """The first half: decoding and the motion gate."""
+    """The first half: decoding, and the motion gate one thread behind it."""
 
-    def __init__(self, frames: Frames, settings: ScanSettings) -> None:
-        self.frames, self.settings = frames, settings
+    def __init__(self, frames: Frames, settings: ScanSettings, most: int) -> None:
+        """``most`` frames may be decoded ahead of the gate."""
+        self.frames, self.settings, self.most = frames, settings, most
         #: seconds spent decoding
         self.decode_s = 0.0
 
     def __call__(self) -> Iterator[Seen]:
         """Every frame of the stream, with its motion."""
         gate: MotionGate | None = None
+        with ahead(self._decoded, self.most) as frames:
+            for frame in frames:
+                height, width = frame.luma.shape
+                if gate is None or (gate.height, gate.width) != (height, width):
+                    # recorders change the picture size within a stream; nothing is known of the new one
+                    gate = MotionGate(width, height, self.settings.motion_threshold)
+                motion = gate.see(frame.luma, frame.seconds, discontinuity=frame.discontinuity)
+                yield Seen(frame, motion, gate.clock, gate.block)
+
+    def _decoded(self) -> Iterator[Frame]:
         began = time.perf_counter()
         for frame in self.frames:
             self.decode_s += time.perf_counter() - began
-            height, width = frame.luma.shape
-            if gate is None or (gate.height, gate.width) != (height, width):
-                # recorders change the picture size within a stream; nothing is known of the new one
-                gate = MotionGate(width, height, self.settings.motion_threshold)
-            motion = gate.see(frame.luma, frame.seconds, discontinuity=frame.discontinuity)
-            yield Seen(frame, motion, gate.clock, gate.block)
+            yield frame
             began = time.perf_counter()
 
 
