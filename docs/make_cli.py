@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,13 +23,16 @@ Written by `make docs` from the commands' own help; a test fails when the two di
 Exit status: 0 done · 1 failed · 2 usage · 3 done, but some evidence could not be fully read (it is listed) ·
 4 integrity: an exhibit, a derived file or the audit chain is not what was recorded.
 
-Data goes to stdout, progress and messages to stderr. Times are accepted as seconds (`12.5`) or `HH:MM:SS.mmm`.
+Data goes to stdout, progress and messages to stderr. Times are accepted as seconds (`12.5`),
+`HH:MM:SS.mmm` or an ISO 8601 duration (`PT1M12.5S`), from the first presented frame of a stream. A date is refused: no
+exhibit's place on the wall clock is known yet.
 """
 
 
 def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
     """The group, each command and each subcommand: what is typed, the command, its context."""
-    top = click.Context(group, info_name="vidreview", terminal_width=WIDTH, max_content_width=WIDTH, color=False)
+    looks: dict[str, Any] = {"terminal_width": WIDTH, "max_content_width": WIDTH, "color": False}
+    top = click.Context(group, info_name="vidreview", **looks, **group.context_settings)
     yield "vidreview", group, top
     for name in COMMANDS:
         yield from _below(group.get_command(top, name), name, top)

@@ -52,6 +52,7 @@ def film(
 ) -> Path:
     """Write a film of ``frames`` frames in which the box makes its visits, given as first and one past last frame."""
     background = wall()
+    path.parent.mkdir(exist_ok=True)
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"

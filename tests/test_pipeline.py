@@ -61,7 +61,7 @@ def test_tracks_lie_on_the_object(visit: Path, tmp_path: Path) -> None:
 
 
 def test_quiet_footage_is_looked_at_now_and_then_and_no_more(tmp_path: Path) -> None:
-    quiet = film(tmp_path / "quiet.mp4", 200, [])
+    quiet = film(tmp_path / "films" / "quiet.mp4", 200, [])
     detector = RedDetector()
     run([quiet], tmp_path / "case", detector)
     found = look_up(tmp_path / "case")
@@ -159,7 +159,8 @@ def test_evidence_is_left_as_it_was(visit: Path, tmp_path: Path) -> None:
 
 def test_an_exhibit_that_changes_during_the_scan_voids_it(visit: Path, tmp_path: Path) -> None:
     """Rule A2."""
-    copy = tmp_path / "visit.mp4"
+    copy = tmp_path / "films" / "visit.mp4"
+    other = film(tmp_path / "films" / "other.mp4", 60, [(10, 40)])
     copy.write_bytes(visit.read_bytes())
 
     class Tampering(RedDetector):
@@ -169,11 +170,38 @@ def test_an_exhibit_that_changes_during_the_scan_voids_it(visit: Path, tmp_path:
                     file.write(b"x")
             return super().detect(pictures, size)
 
-    other = film(tmp_path / "other.mp4", 60, [(10, 40)])
     with pytest.raises(IntegrityError, match=r"visit\.mp4"):
         run([copy, other], tmp_path / "case", Tampering())
     events = look_up(tmp_path / "case")["events"]
     assert "other.mp4" in {e["exhibit"] for e in events}, "the rest of the batch goes on"
+
+
+def test_an_exhibit_that_is_not_what_an_earlier_scan_recorded_is_said(visit: Path, tmp_path: Path) -> None:
+    """Exit status 4: its earlier events are kept, and it is an exhibit of its own from then on."""
+    exhibit = film(tmp_path / "films" / "a.mp4", 60, [(10, 40)])
+    run([exhibit], tmp_path / "case")
+    (first,) = look_up(tmp_path / "case")["events"]
+    exhibit.write_bytes(visit.read_bytes())
+    summary = ScanSummary()
+    with pytest.raises(IntegrityError, match=rf"a\.mp4: .*{first['exhibit_sha256']}"):
+        run([exhibit], tmp_path / "case", summary=summary)
+    assert (summary.exhibits, summary.events) == (1, 1), "what was done is known all the same"
+    events = look_up(tmp_path / "case")["events"]
+    assert len({e["exhibit_sha256"] for e in events}) == len(events) == 2
+    assert run([exhibit], tmp_path / "case").problems == [], "it is said once, when it is found"
+
+
+def test_the_summary_has_the_fields_of_the_contract() -> None:
+    assert list(ScanSummary().to_json()) == [
+        "run",
+        "exhibits",
+        "events",
+        "seconds_of_footage",
+        "wall_s",
+        "realtime_factor",
+        "decode_share",
+        "problems",
+    ]
 
 
 def test_a_case_among_the_evidence_is_refused_before_anything_is_written(visit: Path, tmp_path: Path) -> None:
@@ -202,7 +230,7 @@ def test_unreadable_files_are_listed_and_the_rest_goes_on(visit: Path, tmp_path:
 
 
 def test_what_was_read_only_in_part_is_said_again_by_the_next_scan(visit: Path, tmp_path: Path) -> None:
-    cut = film(tmp_path / "cut.mkv", 60, [(10, 40)])
+    cut = film(tmp_path / "films" / "cut.mkv", 60, [(10, 40)])
     cut.write_bytes(cut.read_bytes()[: int(cut.stat().st_size * 0.6)])
     first = run([cut], tmp_path / "case")
     assert len(first.problems) == 1
@@ -282,7 +310,8 @@ def test_a_picture_that_changes_size_within_a_stream_is_scanned_on(tmp_path: Pat
 
     from tests.films import picture, wall
 
-    path = tmp_path / "sizes.h264"
+    path = tmp_path / "films" / "sizes.h264"
+    path.parent.mkdir()
     parts = []
     for number, (width, height) in enumerate(((320, 192), (640, 384), (160, 96))):
         context = av.CodecContext.create("libx264", "w")

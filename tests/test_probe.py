@@ -61,7 +61,7 @@ def test_hostile_name_is_escaped(tmp_path: Path, cli: Cli) -> None:
     path = make(tmp_path / "a.mp4").rename(tmp_path / "\x1b[31mred\udcff.mp4")
     text = cli("probe", path)
     assert text.status == 0
-    assert "\\x1b[31mred\\udcff.mp4" in text.out
+    assert "\\x1b[31mred\\xff.mp4" in text.out
     assert "\x1b" not in text.out
     data = cli("probe", "--json", path)
     assert json.loads(data.out)[0]["name"] == path.name

@@ -205,7 +205,7 @@ def test_missing_models_say_what_to_run(home: Path) -> None:
 
 def test_a_folder_is_hashed_by_names_and_contents(tmp_path: Path) -> None:
     (tmp_path / "m" / "sub").mkdir(parents=True)
-    with pytest.raises(ModelError, match="is empty"):
+    with pytest.raises(ModelError, match="is no model folder"):
         hash_model(tmp_path / "m")
     (tmp_path / "m" / "a.xml").write_text("a")
     (tmp_path / "m" / "sub" / "b.bin").write_text("b")

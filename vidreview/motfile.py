@@ -14,6 +14,9 @@ from vidreview.model import Detections, Track
 #: more frames than this in one file is a mistake, not a recording
 MOST_FRAMES = 10_000_000
 
+#: a box further out than this, pixels, is a mistake, and float32 has no room for its fractions
+FURTHEST = 1e6
+
 
 def read_detections(path: Path) -> dict[int, Detections]:
     """Detections by frame number; every box counts as a person. Raises UsageError naming the line that is wrong."""
@@ -51,7 +54,7 @@ def _row(path: Path, number: int, line: str) -> tuple[int, tuple[float, float, f
         values = [float(part) for part in parts[:7]]
     except ValueError as error:
         raise UsageError(f"{path}, line {number}: not numbers: {line[:60]!r}") from error
-    if len(values) < 6 or not all(math.isfinite(v) for v in values):
+    if len(values) < 6 or not all(math.isfinite(v) for v in values) or max(map(abs, values[2:])) > FURTHEST:
         raise UsageError(f"{path}, line {number}: expected frame,id,x,y,w,h,score, found {line[:60]!r}")
     frame, x, y, w, h = int(values[0]), *values[2:6]
     if not 0 < frame <= MOST_FRAMES or w <= 0 or h <= 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tomllib
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -44,6 +45,13 @@ class ScanSettings:
                 raise UsageError(f"setting {spec.name} must be a number, not {value!r}")
             if value < 0:
                 raise UsageError(f"setting {spec.name} must not be negative, but is {value}")
+            if math.isinf(value):
+                raise UsageError(f"setting {spec.name} must be finite, but is {value}")
+            kind = int if isinstance(spec.default, int) else float
+            if kind(value) != value:
+                raise UsageError(f"setting {spec.name} must be a whole number, but is {value}")
+            # 1 and 1.0 are one setting: written alike, they are known again
+            object.__setattr__(self, spec.name, kind(value))
         if self.detect_size < 64 or self.detect_size % 32 or self.detect_size > 4096:
             raise UsageError(f"setting detect_size must be a multiple of 32 from 64 to 4096, but is {self.detect_size}")
         if not self.low_score <= self.high_score <= 1:
@@ -69,9 +77,13 @@ def load_settings(path: Path | None = None, **changes: Any) -> ScanSettings:
     if path is not None:
         try:
             given = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise UsageError(f"cannot read settings from {path}: {error}") from error
+        except OSError as error:
+            raise UsageError(f"cannot read settings from {path}: {error.strerror}") from error
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise UsageError(f"cannot read settings from {path}: not TOML: {error}") from error
         given = given.get("scan", given)
+        if not isinstance(given, dict):
+            raise UsageError(f"settings in {path}: scan must be a table, [scan], not {given!r}")
     given.update({name: value for name, value in changes.items() if value is not None})
     known = {spec.name for spec in fields(ScanSettings)}
     unknown = sorted(set(given) - known)

@@ -50,8 +50,8 @@ class LazyGroup(click.Group):
             import difflib
 
             close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f" Did you mean {close[0]!r}?" if close else " Try 'vidreview --help'."
-            raise click.UsageError(f"no such command {args[0]!r}.{hint}", ctx)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise click.UsageError(f"no such command {args[0]!r}{hint}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -85,9 +85,11 @@ def run(argv: Sequence[str] | None = None) -> int:
         result: Any = group.main(args=arguments, prog_name="vidreview", standalone_mode=False)
     except VidreviewError as error:
         return _fail(str(error), error.exit_status)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.ClickException as error:
+        return _fail(_typed_wrong(error), error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         return _fail("interrupted; what was finished is kept, the same command goes on from there", 130)
     except BrokenPipeError:
@@ -105,6 +107,16 @@ def run(argv: Sequence[str] | None = None) -> int:
     return result if isinstance(result, int) else 0
 
 
+def _typed_wrong(error: click.ClickException) -> str:
+    """What click says of a command line, in one line, with where to read how it is written."""
+    message = " ".join(error.format_message().split()).removesuffix(".")
+    context = getattr(error, "ctx", None)
+    return message if context is None else f"{message}; see '{context.command_path} --help'"
+
+
 def _fail(message: str, status: int) -> int:
-    print(f"vidreview: {message}", file=sys.stderr)
+    from vidreview.cli.common import safe
+
+    # the names of files are in it, and whoever named them may have put line breaks and escape sequences there
+    print(f"vidreview: {safe(message)}", file=sys.stderr)
     return status

@@ -18,13 +18,33 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 
 DEFAULT_CASE = "case"
 
+#: [HH:]MM:SS.mmm or seconds
+_CLOCK = re.compile(r"(?:(?:([0-9]{1,9}):)?([0-9]{1,2}):)?([0-9]{1,15}(?:\.[0-9]*)?|\.[0-9]+)")
+#: an ISO 8601 duration without days
+_DURATION = re.compile(r"PT(?=[0-9.])(?:([0-9]{1,9})H)?(?:([0-9]{1,9})M)?(?:([0-9]{1,15}(?:\.[0-9]*)?)S)?")
+#: how a date of ISO 8601 begins
+_DATE = re.compile(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}(?:[T ]|$)")
+
+
+class PathType(click.Path):
+    """A click type for paths that refuses an empty one: ``"$UNSET"`` in a script must not mean this folder."""
+
+    def __init__(self, *, file_okay: bool = True) -> None:
+        # readable=False: one file that may not be read is listed as such, and the rest of the batch goes on
+        super().__init__(path_type=Path, file_okay=file_okay, readable=False)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not os.fspath(value):
+            self.fail("an empty path; is a variable unset? Write . for this folder", param, ctx)
+        return super().convert(value, param, ctx)
+
 
 def case_option(function: Function) -> Function:
     """``--case DIR``, default ``./case`` or the environment variable VIDREVIEW_CASE; passed as ``case: Path``."""
     return click.option(
         "--case",
         "case",
-        type=click.Path(path_type=Path, file_okay=False),
+        type=PathType(file_okay=False),
         default=DEFAULT_CASE,
         envvar="VIDREVIEW_CASE",
         show_default=True,
@@ -56,17 +76,35 @@ def plain_terminal(stream: Any = None) -> bool:
 
 def safe(text: str) -> str:
     """Text from evidence (file names, metadata) made harmless for a terminal: control characters are escaped."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "surrogatepass").decode("ascii") for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # how Python holds a byte of a file name that is no UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "surrogatepass").decode("ascii")
 
 
 def parse_seconds(text: str) -> float:
-    """Seconds from ``12.5``, ``MM:SS`` or ``HH:MM:SS.mmm``; raises UsageError for anything else."""
-    match = re.fullmatch(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d*)?|\.\d+)", text.strip())
-    if match:
+    """Seconds from ``12.5``, ``MM:SS``, ``HH:MM:SS.mmm`` or the ISO 8601 duration ``PT1M12.5S``.
+
+    Raises UsageError for anything else. A date with time (ISO 8601) is refused too: an exhibit's place on the wall
+    clock is not known, and an unknown time is never guessed (rule B5).
+    """
+    written = text.strip()
+    forms = "seconds (12.5), HH:MM:SS.mmm or PT1M12.5S"
+    if match := _CLOCK.fullmatch(written) or _DURATION.fullmatch(written):
         hours, minutes, seconds = match.groups()
-        if minutes is None or float(seconds) < 60:
-            return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
-    raise UsageError(f"cannot read {text!r} as a time; write seconds (12.5) or HH:MM:SS.mmm")
+        # under a larger unit 61 seconds or minutes are a slip of the hand, whose meaning nobody should guess
+        carried = ":" in written and minutes is not None
+        if not (carried and float(seconds) >= 60) and not (carried and hours is not None and int(minutes) >= 60):
+            return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
+    if _DATE.match(written):
+        raise UsageError(
+            f"cannot use {text!r}: no exhibit's place on the wall clock is known to this case; write the time from the "
+            f"stream's first frame as {forms}"
+        )
+    raise UsageError(f"cannot read {text!r} as a time; write {forms}")
 
 
 def clock(seconds: float) -> str:
@@ -75,6 +113,19 @@ def clock(seconds: float) -> str:
     sign = "-" if milliseconds < 0 else ""
     whole, milliseconds = divmod(abs(milliseconds), 1000)
     return f"{sign}{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{milliseconds:03d}"
+
+
+class Share(click.FloatRange):
+    """A click type for a number of 0 or more, to ``highest`` where given, that refuses "nan", which no bound stops."""
+
+    def __init__(self, highest: float | None = None) -> None:
+        super().__init__(0, highest)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        number = super().convert(value, param, ctx)
+        if number != number:
+            self.fail(f"{value!r} is not a number", param, ctx)
+        return number
 
 
 class TimeType(click.ParamType[float]):

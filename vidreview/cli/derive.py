@@ -100,10 +100,10 @@ class Batch:
 
     def fail(self, error: VidreviewError, count: int = 1) -> None:
         """Say what went wrong; the worst failure gives the exit status."""
-        more = f" ({count} left out)" if count > 1 else ""
-        click.echo(f"vidreview: {safe(str(error))}{more}", err=True)
         if not isinstance(error, IntegrityError) and error.exit_status != 3:
             raise error  # the case folder, not one exhibit: nothing further can be written
+        more = f" ({count} left out)" if count > 1 else ""
+        click.echo(f"vidreview: {safe(str(error))}{more}", err=True)
         self.status = max(self.status, error.exit_status)
 
     def record(self, path: Path, sha256: str, parent: Parent, command: str, **parameters: Any) -> None:

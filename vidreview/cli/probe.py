@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidreview.cli.common import clock, json_option, plain_terminal, print_json, safe
+from vidreview.cli.common import PathType, clock, json_option, plain_terminal, print_json, safe
 from vidreview.errors import UsageError, VidreviewError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ UNREAD = frozenset({"damage", "truncated", "undecodable"})
 
 
 @click.command(name="probe")
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path), metavar="SOURCE...")
+@click.argument("sources", nargs=-1, required=True, type=PathType(), metavar="SOURCE...")
 @click.option("--hash", "with_hash", is_flag=True, help="Add the SHA-256 of each file.")
 @json_option
 def command(sources: tuple[Path, ...], with_hash: bool, as_json: bool) -> int:

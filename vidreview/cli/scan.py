@@ -8,14 +8,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidreview.cli.common import case_option, json_option, loudness_options, plain_terminal, print_json, safe
+from vidreview.cli.common import (
+    PathType,
+    case_option,
+    json_option,
+    loudness_options,
+    plain_terminal,
+    print_json,
+    safe,
+)
 
 if TYPE_CHECKING:
     from vidreview.pipeline import ScanSummary
 
 
 @click.command("scan", no_args_is_help=True)
-@click.argument("sources", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("sources", nargs=-1, required=True, type=PathType())
 @case_option
 @click.option("--model", help="Detector: a known name or any file ultralytics loads. Default: yolo26n.")
 @click.option(
@@ -53,17 +61,25 @@ def command(
       vidreview scan /evidence/NMC-1 --case NMC-1-case --reference NMC/1 --operator "A. Examiner"
     """
     from vidreview.cli.progress import Progress
-    from vidreview.pipeline import scan
+    from vidreview.errors import IntegrityError
+    from vidreview.pipeline import ScanSummary, scan
     from vidreview.settings import load_settings
 
     settings = load_settings(settings_file, merge_gap_s=merge_gap, detect_every_s=detect_every, idle_every_s=idle_every)
     facts: dict[str, Any] = {"argv": sys.argv, **{k: v for k, v in record.items() if v is not None}}
     with Progress(quiet=quiet, verbose=verbose) as progress:
-        summary = scan(sources, case, settings, model=model, observer=progress, record=facts)
+        summary = ScanSummary()
+        changed: IntegrityError | None = None
+        try:
+            scan(sources, case, settings, model=model, observer=progress, record=facts, summary=summary)
+        except IntegrityError as error:
+            changed = error
     if as_json:
         print_json(summary.to_json())
     elif not quiet:
         _print(summary, case)
+    if changed is not None:
+        raise changed
     return 3 if summary.problems else 0
 
 

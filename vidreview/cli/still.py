@@ -88,12 +88,24 @@ def _stream(
         raise UsageError("--at TIME needs --exhibit NAME")
     found = [s for s in reader.streams([exhibit]) if stream is None or s.index == stream]
     if not found:
-        names = ", ".join(safe(name) for name in reader.exhibit_names()[:5])
-        raise UsageError(f"no scanned stream is {safe(exhibit)!r} {stream if stream is not None else ''}; try: {names}")
+        raise UsageError(_no_stream(reader, exhibit, stream))
     if len(found) > 1:
         names = ", ".join(f"{safe(s.exhibit.name)} stream {s.index}" for s in found[:5])
         raise UsageError(f"{safe(exhibit)!r} is {len(found)} streams ({names}); narrow --exhibit or give --stream")
     return found[0]
+
+
+def _no_stream(reader: Reader, exhibit: str, stream: int | None) -> str:
+    """Why no stream is the one that was asked for."""
+    from vidreview.index.filters import matches_name
+
+    here = [s.index for s in reader.streams([exhibit])]
+    if here:
+        return f"{safe(exhibit)} has no stream {stream}; it has: {', '.join(map(str, here))}"
+    if any(matches_name(name, exhibit) for name in reader.exhibit_names()):
+        return f"no stream of {safe(exhibit)!r} could be read, so no still can be taken; see 'vidreview coverage'"
+    names = ", ".join(dict.fromkeys(safe(s.exhibit.name) for s in reader.streams([])[:5]))
+    return f"no exhibit of the case is named {safe(exhibit)!r}; try: {names}"
 
 
 def _take(batch: Batch, parent: Parent, stream: StoredStream, item: EventPlace | float) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from vidreview.cli.common import TimeType, plain_terminal, safe
+from vidreview.cli.common import Share, TimeType, plain_terminal, safe
 from vidreview.errors import UsageError
 
 if TYPE_CHECKING:
@@ -42,10 +42,10 @@ def filter_options(function: Function) -> Function:
         ),
         click.option(
             "--min-score",
-            type=click.FloatRange(0, 1),
+            type=Share(1),
             help="Only what scores at least this; motion has no score and is left out.",
         ),
-        click.option("--limit", type=click.IntRange(min=1), help="Print at most this many."),
+        click.option("--limit", type=click.IntRange(1, 2**31), help="Print at most this many."),
     ]
     for option in reversed(options):
         function = option(function)
@@ -64,6 +64,12 @@ def check_filters(reader: Reader, values: dict[str, Any]) -> None:
         if not any(matches_name(name, pattern) for name in names):
             known = ", ".join(safe(name) for name in names[:5]) + (", …" if len(names) > 5 else "")
             raise UsageError(f"no exhibit of the case is named {safe(pattern)!r}; there are {len(names)}: {known}")
+    wanted = values.get("streams", ())
+    there = {stream.index for stream in reader.streams(values.get("exhibits", ()))} if wanted else set()
+    for index in wanted:
+        if index not in there:
+            known = ", ".join(str(one) for one in sorted(there)) or "none"
+            raise UsageError(f"no exhibit that was asked for has a stream {index}; there are: {known}")
 
 
 def nothing_recorded(reader: Reader, what: str, filtered: bool) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import click
@@ -31,6 +32,10 @@ def command(
 
     if not 0 < fps <= 1000:
         raise UsageError(f"--fps must be above 0 and at most 1000, not {fps:g}")
+    if not (math.isfinite(high_score) and math.isfinite(low_score)) or low_score > high_score:
+        raise UsageError(f"--low-score {low_score:g} must be at most --high-score {high_score:g}, and both numbers")
+    if output is not None and output.exists() and output.samefile(detections):
+        raise UsageError(f"{output}: the tracks would overwrite the detections; name another --output")
     tracks = follow(read_detections(detections), fps, high_score, low_score)
     if as_json:
         print_json(

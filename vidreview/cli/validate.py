@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidreview.cli.common import clock, json_option, loudness_options, print_json, safe
+from vidreview.cli.common import Share, clock, json_option, loudness_options, print_json, safe
 
 if TYPE_CHECKING:
     from vidreview.validate import ClipResult, Gates, Score, Validation
@@ -32,12 +32,10 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path, file_okay=False),
     help="Keep the case in this new folder; by default it is a temporary one and removed.",
 )
-@click.option(
-    "--min-recall", type=click.FloatRange(0, 1), help="Fail (exit 1) when fewer of the true events are found."
-)
+@click.option("--min-recall", type=Share(1), help="Fail (exit 1) when fewer of the true events are found.")
 @click.option(
     "--max-false",
-    type=click.FloatRange(min=0),
+    type=Share(),
     metavar="SECONDS_PER_HOUR",
     help="Fail (exit 1) when more false seconds of person and vehicle events are raised per hour of footage.",
 )

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import hashlib
+import os
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -132,6 +135,10 @@ def cut(
     )
 
 
+#: what the system says when it is the folder or the disk that refuses, whatever the container
+_FOLDER: Final = frozenset({errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+
+
 class _AlteredError(Exception):
     """A container does not take the packets, or does not keep them."""
 
@@ -218,12 +225,10 @@ def _write(
             output = av.open(str(path), "w", format=form, options=options)
         except OSError as error:  # FFmpegError too: the folder, not the format, refuses
             raise CaseError(f"cannot write {path}: {error.strerror}") from error
-        with output:
-            try:
+        with _refusals(path, "is not finished"), output:
+            with _refusals(path, f"does not take {index.codec}"):
                 target: Any = output.add_stream_from_template(template)
                 output.start_encoding()
-            except (av.error.FFmpegError, ValueError) as error:
-                raise _AlteredError(f"does not take {index.codec} ({error})") from error
             for packet in index.read(opener, stretch.first, stretch.last):
                 described.append(_describe(packet, index, stretch.first + len(described)))
                 packet.stream = target
@@ -231,11 +236,21 @@ def _write(
                 packet.time_base = index.time_base
                 # AVI says one tick, others nothing: a last picture of no length would be hidden by MP4
                 packet.duration = max(packet.duration or 0, index.interval)
-                try:
+                with _refusals(path, f"does not take packet {len(described)}"):
                     output.mux_one(packet)
-                except (av.error.FFmpegError, ValueError) as error:
-                    raise _AlteredError(f"does not take packet {len(described)} ({error})") from error
     return described, others
+
+
+@contextlib.contextmanager
+def _refusals(path: Path, what: str) -> Iterator[None]:
+    """Tells a container that refuses the packets (_AlteredError) from a folder that cannot be written (CaseError)."""
+    try:
+        yield
+    except (av.error.FFmpegError, ValueError) as error:
+        reason = getattr(error, "errno", None)
+        if reason in _FOLDER:
+            raise CaseError(f"cannot write {path.with_suffix('')}: {os.strerror(reason)}") from error
+        raise _AlteredError(f"{what} ({error})") from error
 
 
 def _describe(packet: Packet[Any], index: PacketIndex, ordinal: int) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 import av.error
 
-from vidreview.errors import MediaError
+from vidreview.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
     from av.container import InputContainer
@@ -119,7 +119,7 @@ class PacketIndex:
     def at(self, opener: Opener, seconds: float) -> tuple[int, float]:
         """The packet of the frame in view so many seconds after the first presented one, and that frame's own seconds.
 
-        Raises MediaError when the stream is not that long.
+        Raises UsageError when the stream is not that long.
         """
         shown = [self.shown(k) for k in range(len(self))]
         presented = () if self.keys[0] else self.presentation(opener)
@@ -127,7 +127,7 @@ class PacketIndex:
         wanted = zero + round(Fraction(seconds) / self.time_base)
         if not zero <= wanted <= max(shown) + self.interval:
             length = float((max(shown) + self.interval - zero) * self.time_base)
-            raise MediaError(
+            raise UsageError(
                 f"{self.path}: stream {self.stream} is {length:.3f} s long, so {seconds:.3f} s is not in it"
             )
         packet = max((k for k, tick in enumerate(shown) if tick <= wanted), key=lambda k: (shown[k], -k))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import tempfile
 import warnings
 from collections.abc import Sequence
@@ -95,4 +96,6 @@ def _import_offline() -> tuple[Any, tempfile.TemporaryDirectory[str]]:
 def _reason(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         return f"the package {error.name} is not installed here"
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+    first = (str(error).strip() or type(error).__name__).splitlines()[0]
+    # its messages begin with a sign and go on to list all it knows; one sentence is enough
+    return re.sub(r"^\W*(?:ERROR\W+)?", "", first).split(". ")[0][:300]

@@ -185,13 +185,19 @@ def hash_model(path: Path) -> str:
     if not path.is_dir():
         return read_checked(path)[1]
     try:
+        # a folder given by mistake may hold a whole drive, so this comes before hashing
+        if not path.resolve().name.endswith("_model") and not any(path.glob("*.xml")):
+            raise ModelError(
+                f"{path} is no model folder: it holds no OpenVINO model (.xml), nor is it named as ultralytics "
+                "names one (…_model)"
+            )
         files = sorted(p for p in path.rglob("*") if p.is_file())
-        lines = [f"{_sha256(p.read_bytes())}  {p.relative_to(path).as_posix()}\n" for p in files]
+        lines = [_sha256(p.read_bytes()).encode() + b"  " + os.fsencode(p.relative_to(path)) + b"\n" for p in files]
     except OSError as error:
         raise ModelError(f"cannot read the model folder {path}: {error.strerror}") from error
     if not lines:
         raise ModelError(f"the model folder {path} is empty")
-    return _sha256("".join(lines).encode())
+    return _sha256(b"".join(lines))
 
 
 def check_model(spec: str | None) -> dict[str, Any]:

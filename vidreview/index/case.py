@@ -82,7 +82,7 @@ class Case:
             return cls(folder, _connect(database), lock)
         except sqlite3.Error as error:
             lock.release()
-            raise CaseError(f"cannot open {database} as a case: {error}") from error
+            raise CaseError(f"cannot open {database} as a case: {error}; name another --case folder") from error
         except CaseError:
             lock.release()
             raise
@@ -164,6 +164,16 @@ class Case:
                 values,
             ).fetchone()
         return row
+
+    def recorded_hashes(self, path: Path) -> list[str]:
+        """SHA-256 of all contents that were scanned to their end at this path, in the order of exhibits."""
+        with self._errors():
+            rows = self._db.execute(
+                "SELECT sha256 FROM exhibits WHERE path = ? AND sha256 IS NOT NULL AND state IN ('done', 'partial') "
+                "ORDER BY id",
+                (_absolute(path)[0],),
+            ).fetchall()
+        return [row[0] for row in rows]
 
     def begin_exhibit(
         self,
@@ -405,7 +415,7 @@ class Case:
             "INSERT INTO exhibits (id, run, name, name_raw, path, path_raw, size, mtime_ns, sha256, reference, state, "
             "settings_sha256, model_sha256) "
             "SELECT ?, id, ?, ?, ?, ?, ?, ?, ?, ?, ?, settings_sha256, model_sha256 FROM runs WHERE id = ?",
-            (exhibit, *storable(name), *_absolute(path), *identity, reference, state, run),
+            (exhibit, *storable(name), *_absolute(path), *identity, _shown(reference), state, run),
         )
 
 
@@ -439,6 +449,10 @@ def _insert_problems(db: sqlite3.Connection, exhibit: int, stream: int | None, p
 
 def _printable(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _shown(text: str | None) -> str | None:
+    return None if text is None else _printable(text)
 
 
 def _real(value: float | None) -> float | None:

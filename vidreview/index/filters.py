@@ -89,9 +89,10 @@ class TrackQuery(ItemQuery):
 
 
 def by_name(exhibits: Sequence[str]) -> tuple[str, list[Any]]:
+    """SQL for exhibits of these names or patterns, all where none is given, and its values."""
     patterns = [storable(exhibit)[0] for exhibit in exhibits]
     clause = " OR ".join(["exhibit.name = ? OR exhibit.name GLOB ?"] * len(patterns))
-    return f"({clause})", [value for pattern in patterns for value in (pattern, pattern)]
+    return f"({clause or 'true'})", [value for pattern in patterns for value in (pattern, pattern)]
 
 
 def matches_name(name: str, pattern: str) -> bool:

@@ -12,7 +12,7 @@ from vidreview.errors import CaseError, CaseRefusedError
 
 
 def refuse_overlap(case_dir: Path, sources: Iterable[Path]) -> None:
-    """Refuse a case folder inside a source folder, or a source inside the case folder (rule A1).
+    """Refuse a case folder in a source folder or beside a source file, or a source in the case folder (rule A1).
 
     Links are followed and existing folders are compared by identity, so that a bind mount or another spelling does
     not hide an overlap. Touches nothing. Raises CaseRefusedError.
@@ -28,6 +28,24 @@ def refuse_overlap(case_dir: Path, sources: Iterable[Path]) -> None:
             raise CaseRefusedError(
                 f"the evidence {source} lies inside the case folder {case_dir}; name a --case folder apart from it"
             )
+        if source_real.is_file() and _same(_made_in(case_real), source_real.parent):
+            raise CaseRefusedError(
+                f"the case folder {case_dir} would lie beside the evidence {source}, in its folder; "
+                "name a --case folder elsewhere"
+            )
+
+
+def _made_in(path: Path) -> Path:
+    """The folder that gets a new entry when ``path`` and what is missing above it are made."""
+    while not path.parent.exists():
+        path = path.parent
+    return path.parent
+
+
+def _same(one: Path, other: Path) -> bool:
+    with contextlib.suppress(OSError):
+        return os.path.samestat(one.stat(), other.stat())
+    return False
 
 
 def _inside(inner: Path, outer: Path) -> bool:

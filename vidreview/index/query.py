@@ -85,7 +85,11 @@ class Reader:
     def open(cls, folder: Path) -> Self:
         """Open the case in ``folder``; raises CaseError when there is none, or it cannot be read."""
         database = folder / schema.DATABASE
-        if not database.is_file():
+        try:
+            there = database.is_file()
+        except OSError as error:
+            raise CaseError(f"cannot read the case folder {folder}: {error.strerror}") from error
+        if not there:
             raise CaseError(f"no case in {folder}: run 'vidreview scan SOURCE --case {folder}' first")
         # A closed case has no log beside it: told that the file will not change, SQLite makes none either. While a scan
         # writes, or after one was killed, the log is there and must be read.
@@ -368,9 +372,10 @@ class Reader:
         try:
             yield
         except sqlite3.Error as error:
-            raise CaseError(
-                f"cannot read the case {self.folder}: {error}; if the folder is read-only, copy it and read the copy"
-            ) from error
+            # a log of unfinished writing cannot be read in a folder where SQLite may make no file
+            locked = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
+            hint = "if the folder is read-only, copy it and read the copy" if locked else "name another --case folder"
+            raise CaseError(f"cannot read the case {self.folder}: {error}; {hint}") from error
 
 
 _UNFINISHED = {

@@ -84,7 +84,6 @@ class ScanSummary:
         return {
             "run": self.run,
             "exhibits": self.exhibits,
-            "skipped": self.skipped,
             "events": self.events,
             "seconds_of_footage": round(self.seconds_of_footage, 3),
             "wall_s": round(self.wall_s, 3),
@@ -120,11 +119,13 @@ def scan(
     detector: Detector | None = None,
     observer: Observer | None = None,
     record: dict[str, Any] | None = None,
+    summary: ScanSummary | None = None,
 ) -> ScanSummary:
     """Scan files and folders into a case; finished exhibits are not scanned again.
 
     ``model`` is a known name or a path, ``detector`` a ready one instead; ``record`` holds what a person wants
-    recorded with the run (``argv``, ``reference``, ``operator``, ``organisation``, ``reason``).
+    recorded with the run (``argv``, ``reference``, ``operator``, ``organisation``, ``reason``). ``summary`` is filled
+    as the scan goes, for a caller who must know what was done though the scan raises.
     A file that cannot be read is listed in the summary and in the index, and the others go on. Raises UsageError when
     no source exists, CaseError and ModelError before anything is written, IntegrityError when an exhibit changed.
     """
@@ -135,7 +136,7 @@ def scan(
     refuse_overlap(case_dir, sources)
     detector = detector or load_detector(model, settings)
     facts = dict(record or {})
-    summary = ScanSummary()
+    summary = summary or ScanSummary()
     with Case.open(case_dir, create=True) as case:
         log = AuditLog(case_dir / "audit.jsonl")
         facts |= environment.describe()
@@ -158,8 +159,9 @@ def scan(
             raise
         finally:
             summary.wall_s = time.monotonic() - begun
-            case.finish_run(summary.run, state, summary.to_json())
-            log.append("scan-ends", run=summary.run, state=state, summary=summary.to_json())
+            outcome = summary.to_json() | {"skipped": summary.skipped}
+            case.finish_run(summary.run, state, outcome)
+            log.append("scan-ends", run=summary.run, state=state, summary=outcome)
     return summary
 
 
@@ -174,12 +176,14 @@ def _scan_all(job: _Scan, sources: Sequence[Path]) -> None:
             _list_unreadable(job, one.name, one.path, one.reason)
             continue
         try:
-            _scan_file(job, one)
+            if fault := _scan_file(job, one):
+                changed.append(fault)
+                job.problem(str(one.path), fault.removeprefix(f"{one.path}: "))
         except (EvidenceError, MediaError) as error:
             _list_unreadable(job, one.name, one.path, str(error))
         except IntegrityError as error:
             changed.append(str(error))
-            job.problem(str(one.path), str(error))
+            job.problem(str(one.path), str(error).removeprefix(f"{one.path}: "))
     if changed:
         raise IntegrityError("; ".join(changed))
 
@@ -194,8 +198,11 @@ def _list_unreadable(job: _Scan, name: str, path: Path, reason: str, exhibit: Ex
     job.problem(str(path), reason)
 
 
-def _scan_file(job: _Scan, found: Found) -> None:
-    """One file, from its identity to its events; raises EvidenceError or MediaError when it cannot be read at all."""
+def _scan_file(job: _Scan, found: Found) -> str | None:
+    """One file, from its identity to its events; what is wrong with its identity, else None.
+
+    Raises EvidenceError or MediaError when it cannot be read at all, IntegrityError when it changes meanwhile.
+    """
     exhibit = identify(found)
     sha256 = exhibit.digest.value
     same = (sha256, job.settings.sha256(), job.detector.sha256, exhibit.path)
@@ -206,12 +213,13 @@ def _scan_file(job: _Scan, found: Found) -> None:
         if reason := job.case.unread_part(*same):
             job.problem(str(exhibit.path), reason)
         job.observer.done(exhibit.name, 0, True)
-        return
+        return None
+    fault = _not_as_recorded(job, exhibit)
     try:
         info = probe(exhibit.path)
     except MediaError as error:
         _list_unreadable(job, exhibit.name, exhibit.path, str(error), exhibit)
-        return
+        return fault
     number = job.case.begin_exhibit(
         job.summary.run, exhibit.name, exhibit.path, exhibit.size, exhibit.mtime_ns, sha256, info, job.reference
     )
@@ -231,6 +239,19 @@ def _scan_file(job: _Scan, found: Found) -> None:
     if reason:
         job.problem(str(exhibit.path), reason)
     job.observer.done(exhibit.name, events, False)
+    return fault
+
+
+def _not_as_recorded(job: _Scan, exhibit: Exhibit) -> str | None:
+    """What differs when an earlier scan of the same path recorded another content, which keeps its events."""
+    recorded = job.case.recorded_hashes(exhibit.path)
+    if not recorded or exhibit.digest.value in recorded:
+        return None
+    job.log.append("exhibit-differs", run=job.summary.run, path=str(exhibit.path), sha256=exhibit.digest.value)
+    return (
+        f"{exhibit.path}: not what was recorded in this case: SHA-256 was {recorded[-1]}, is {exhibit.digest}; "
+        "it now stands there as another exhibit; find out what changed it"
+    )
 
 
 def _unread(stream: StreamInfo, coverage: Coverage) -> list[str]:

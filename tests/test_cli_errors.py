@@ -1,0 +1,239 @@
+"""What a person or a script gets for a slip of the hand: one line, the right status, nothing done by mistake."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import av.error
+import click
+import pytest
+
+from tests.conftest import Result
+from tests.test_index import RECORD, fill
+from vidreview.cli.common import Share, parse_seconds, safe
+from vidreview.clips import copy
+from vidreview.detect.weights import hash_model
+from vidreview.errors import CaseError, CaseRefusedError, ModelError, UsageError
+from vidreview.index import Case, Reader, refuse_overlap
+from vidreview.motfile import read_detections
+from vidreview.settings import load_settings
+
+Cli = Callable[..., Result]
+
+
+@pytest.fixture
+def case(tmp_path: Path) -> Path:
+    """A case with one exhibit, a.mp4, and one that could not be read."""
+    with Case.open(tmp_path / "case", create=True) as opened:
+        run = opened.begin_run(RECORD)
+        fill(opened, run=run)
+        opened.list_unreadable(run, "empty.mp4", Path("/evidence/empty.mp4"), "the file is empty (0 bytes)")
+        opened.finish_run(run, "done", {})
+    return tmp_path / "case"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["bogus"], "no such command 'bogus'; see 'vidreview --help'"),
+        (["evnts"], "no such command 'evnts'; did you mean 'events'?; see 'vidreview --help'"),
+        (["--bogus"], "No such option '--bogus'; see 'vidreview --help'"),
+        (["probe"], "Missing argument 'SOURCE...'; see 'vidreview probe --help'"),
+        (["scan", "--merge-gap", "wide", "x"], "'wide' is not a valid float; see 'vidreview scan --help'"),
+        (["events", "--class"], "Option '--class' requires an argument"),
+        (["events", "--class", "bus"], "'bus' is not one of 'person', 'vehicle', 'motion'; see"),
+        (["events", "--min-score", "nan"], "'nan' is not a number"),
+        (["events", "--limit", "99999999999999999999"], "is not in the range"),
+        (["events", "--case", ""], "an empty path; is a variable unset? Write . for this folder"),
+        (["scan", ""], "an empty path"),
+        (["probe", ""], "an empty path"),
+        (["validate", "truth.json", "--min-recall", "nan"], "'nan' is not a number"),
+        (["validate", "truth.json", "--max-false", "nan"], "'nan' is not a number"),
+        (["model", "bogus"], "No such command 'bogus'; see 'vidreview model --help'"),
+        (["scan", "no\nsuch\x1b[31m.mp4"], r"no\nsuch\x1b[31m.mp4: no such file or folder"),
+    ],
+)
+def test_what_was_typed_wrong_is_one_line(
+    arguments: list[str], message: str, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "truth.json").write_text("{}")
+    monkeypatch.chdir(tmp_path)
+    result = cli(*arguments)
+    assert result.status == 2
+    assert result.out == ""
+    assert result.err.startswith("vidreview: ") and result.err.count("\n") == 1
+    assert message in result.err
+    assert [p.name for p in tmp_path.iterdir()] == ["truth.json"]
+
+
+def test_one_file_that_may_not_be_read_does_not_end_the_batch(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule C3, also where click would look at the permissions before the command begins."""
+    locked = tmp_path / "locked.mp4"
+    locked.write_bytes(b"x" * 100)
+    monkeypatch.setattr(os, "access", lambda path, mode, **_: False)
+    real = os.open
+
+    def refuse(path: str | Path, *rest: int, **named: int) -> int:
+        if os.fspath(path) == str(locked):
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, *rest, **named)
+
+    monkeypatch.setattr(os, "open", refuse)
+    result = cli("probe", locked, "--json")
+    assert result.status == 3
+    assert "Permission denied" in json.loads(result.out)[0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("PT1H2M3.5S", 3723.5), ("PT90M", 5400.0), ("PT0S", 0.0), ("99:59:59.999", 359999.999), ("90:00", 5400.0)],
+)
+def test_times_in_all_their_forms(text: str, seconds: float) -> None:
+    assert parse_seconds(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["00:61:00", "1:99:00", "00:00:60", "PT", "PT5", "P1D", "nan", "1e3", "-5", "", "٣"])
+def test_a_time_that_can_be_read_in_two_ways_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot read"):
+        parse_seconds(text)
+
+
+@pytest.mark.parametrize("text", ["2024-05-01T10:00:00Z", "2024-05-01 10:00", "20240501T100000+0200", "2024-05-01"])
+def test_a_wall_clock_time_says_why_it_cannot_be_used(text: str, case: Path, cli: Cli) -> None:
+    """Rule B5: unknown time is not guessed."""
+    result = cli("events", "--since", text, "--case", case)
+    assert result.status == 2
+    assert "no exhibit's place on the wall clock is known" in result.err
+
+
+def test_a_number_that_is_none_passes_no_gate() -> None:
+    for highest in (1.0, None):
+        with pytest.raises(click.BadParameter, match="not a number"):
+            Share(highest).convert("nan", None, None)
+
+
+def test_bytes_of_a_name_are_shown_as_the_case_shows_them() -> None:
+    assert safe(os.fsdecode(b"cam\xff\n.mp4")) == r"cam\xff\n.mp4"
+
+
+def test_a_stream_that_is_not_there_is_not_an_absence_of_tracks(case: Path, cli: Cli) -> None:
+    """Rule E1."""
+    for form in (["--format", "mot"], ["--json"], []):
+        result = cli("tracks", "--stream", "7", "--case", case, *form)
+        assert (result.status, result.out) == (2, "")
+        assert "has a stream 7; there are: 0" in result.err
+
+
+@pytest.mark.parametrize(
+    ("exhibit", "stream", "message"),
+    [
+        ("a.mp4", "5", "a.mp4 has no stream 5; it has: 0"),
+        ("empty.mp4", None, "no stream of 'empty.mp4' could be read"),
+        ("z.mp4", None, "no exhibit of the case is named 'z.mp4'; try: a.mp4"),
+    ],
+)
+def test_a_still_of_what_is_not_there(exhibit: str, stream: str | None, message: str, case: Path, cli: Cli) -> None:
+    result = cli("still", "--at", "3", "--exhibit", exhibit, *(["--stream", stream] if stream else []), "--case", case)
+    assert result.status == 2
+    assert message in result.err
+
+
+def test_no_case_is_written_beside_evidence(tmp_path: Path) -> None:
+    """Rule A1."""
+    (tmp_path / "evidence" / "sub").mkdir(parents=True)
+    video = tmp_path / "evidence" / "a.mp4"
+    video.write_bytes(b"x")
+    (tmp_path / "link").symlink_to(tmp_path / "evidence")
+    (tmp_path / "a-link.mp4").symlink_to(video)
+    for case_dir in (video.with_name("case"), video.parent / "new" / "case", tmp_path / "link" / "case"):
+        for source in (video, tmp_path / "link" / "a.mp4", tmp_path / "a-link.mp4"):
+            with pytest.raises(CaseRefusedError, match="would lie beside the evidence"):
+                refuse_overlap(case_dir, [source])
+    refuse_overlap(tmp_path / "case", [video])
+    refuse_overlap(tmp_path / "new" / "case", [video])
+    assert sorted(p.name for p in video.parent.iterdir()) == ["a.mp4", "sub"]
+
+
+def test_tracks_do_not_overwrite_their_detections(tmp_path: Path, cli: Cli) -> None:
+    given = tmp_path / "det.txt"
+    given.write_text("1,-1,10,10,20,40,0.9\n")
+    (tmp_path / "same.txt").symlink_to(given)
+    for output in (given, tmp_path / "same.txt"):
+        assert cli("track", given, "--fps", "25", "-o", output).status == 2
+    assert given.read_text() == "1,-1,10,10,20,40,0.9\n"
+    assert cli("track", given, "--fps", "25", "--high-score", "0.1", "--low-score", "0.5").status == 2
+    assert cli("track", given, "--fps", "25", "--high-score", "nan").status == 2
+
+
+@pytest.mark.parametrize("box", ["1e308,10,20,40", "10,-1e7,20,40", "10,10,1e38,40"])
+def test_a_box_far_outside_every_picture_is_refused(box: str, tmp_path: Path) -> None:
+    (tmp_path / "det.txt").write_text(f"1,-1,{box},0.9\n")
+    with pytest.raises(UsageError, match="line 1"):
+        read_detections(tmp_path / "det.txt")
+
+
+def test_a_folder_given_as_model_by_mistake_is_not_read(tmp_path: Path) -> None:
+    (tmp_path / "deep").mkdir()
+    (tmp_path / "deep" / "a.xml").write_text("<x/>")
+    with pytest.raises(ModelError, match="is no model folder"):
+        hash_model(tmp_path)
+    (tmp_path / "model.xml").write_text("<x/>")
+    (tmp_path / os.fsdecode(b"weights\xff.bin")).write_bytes(b"x")
+    assert len(hash_model(tmp_path)) == 64
+
+
+def test_a_disk_that_is_full_is_not_laid_to_the_container() -> None:
+    def write(error: Exception) -> None:
+        with copy._refusals(Path("E0001_copy.mp4.part"), "does not take h264"):
+            raise error
+
+    with pytest.raises(CaseError, match=r"cannot write E0001_copy\.mp4: No space left on device"):
+        write(av.error.OSError(errno.ENOSPC, "No space left on device"))
+    with pytest.raises(copy._AlteredError, match="does not take h264"):
+        write(av.error.FFmpegError(errno.EINVAL, "Invalid argument"))
+
+
+def test_what_ends_the_batch_is_said_once(case: Path, cli: Cli, tmp_path: Path) -> None:
+    with Reader.open(case) as reader:
+        (stream,) = reader.streams(["a.mp4"])
+    assert stream.index == 0
+    from vidreview.audit import AuditLog
+    from vidreview.cli.derive import Batch
+
+    with pytest.raises(CaseError):
+        Batch(case, AuditLog(tmp_path / "audit.jsonl"), None, quiet=True).fail(CaseError("disk full"))
+    assert "disk full" not in cli("events", "--case", case).err
+
+
+def test_a_reference_in_another_encoding_is_recorded(tmp_path: Path) -> None:
+    with Case.open(tmp_path / "case", create=True) as opened:
+        run = opened.begin_run(RECORD)
+        opened.list_unreadable(run, "a", tmp_path / "a", "empty", reference=os.fsdecode(b"NMC\xff/1"))
+    with Reader.open(tmp_path / "case") as reader:
+        assert reader._select("SELECT reference FROM exhibits") == [(r"NMC\udcff/1",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("scan = 3", "must be a table"),
+        ("[scan]\nmerge_gap_s = inf", "must be finite"),
+        ("[scan]\ndetect_size = 320.5", "whole number"),
+    ],
+)
+def test_settings_of_the_wrong_kind_are_refused(text: str, message: str, tmp_path: Path) -> None:
+    (tmp_path / "s.toml").write_text(text)
+    with pytest.raises(UsageError, match=message):
+        load_settings(tmp_path / "s.toml")
+
+
+def test_equal_settings_are_one_setting_however_they_are_written(tmp_path: Path) -> None:
+    """A run would otherwise be redone because somebody wrote 1 for 1.0."""
+    (tmp_path / "s.toml").write_text("[scan]\nmerge_gap_s = 1\ndetect_size = 640.0\n")
+    assert load_settings(tmp_path / "s.toml").sha256() == load_settings(detect_size=640, merge_gap_s=1.0).sha256()
