@@ -287,8 +287,9 @@ def _scan_stream(job: _Scan, exhibit: Exhibit, number: int, stream: StreamInfo, 
 
     try:
         with open_frames(exhibit.path, stream) as frames:
-            gate = GateWalk(frames, job.settings)
-            with ahead(gate, frames_ahead(stream)) as watched:
+            most = frames_ahead(stream)
+            gate = GateWalk(frames, job.settings, most)
+            with ahead(gate, most) as watched:
                 for item in watched:
                     keep(walk.step(item))
                     if len(walk.rows) >= BATCH:
