@@ -237,3 +237,64 @@ def test_equal_settings_are_one_setting_however_they_are_written(tmp_path: Path)
     """A run would otherwise be redone because somebody wrote 1 for 1.0."""
     (tmp_path / "s.toml").write_text("[scan]\nmerge_gap_s = 1\ndetect_size = 640.0\n")
     assert load_settings(tmp_path / "s.toml").sha256() == load_settings(detect_size=640, merge_gap_s=1.0).sha256()
+
+
+def _drawn(case: Path, columns: int, *command: str) -> str:
+    """What a command shows on a terminal so many columns wide."""
+    import pty
+    import subprocess
+    import sys
+
+    ours, theirs = pty.openpty()
+    environment = {**os.environ, "COLUMNS": str(columns), "TERM": "xterm"}
+    environment.pop("NO_COLOR", None)
+    code = "from vidreview.cli import main; main()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *command, "--case", str(case)], stdout=theirs, env=environment
+    ) as process:
+        os.close(theirs)
+        shown = b""
+        try:
+            while piece := os.read(ours, 65536):
+                shown += piece
+        except OSError:  # Linux says so when the other side has closed
+            pass
+        os.close(ours)
+    assert process.returncode == 0
+    return shown.decode()
+
+
+@pytest.mark.parametrize("columns", [80, 200])
+def test_a_time_is_in_one_piece_however_narrow_the_terminal(case: Path, columns: int) -> None:
+    shown = _drawn(case, columns, "events")
+    assert "E0001" in shown and "person" in shown
+    assert "00:00:00.500" in shown
+    assert ("Left out, since the terminal is 80 columns wide" in shown) == (columns == 80)
+    ledger = _drawn(case, columns, "coverage")
+    assert all(word in ledger for word in ("analysed", "undecodable", "gap", "requested"))
+
+
+def test_a_terminal_too_narrow_for_any_table_cuts_nothing_off(case: Path) -> None:
+    shown = _drawn(case, 30, "events")
+    assert "00:00:00.500" in shown and "review" in shown
+
+
+def test_a_bar_never_runs_past_its_end() -> None:
+    """tqdm would print a warning over it."""
+    from types import SimpleNamespace
+
+    from vidreview.cli.progress import Progress
+
+    progress = Progress(quiet=False, verbose=False)
+    bar = SimpleNamespace(n=0.0, total=433_688 + 938_164, postfix=[""])
+    bar.update = lambda step: setattr(bar, "n", bar.n + step)
+    bar.set_description_str = lambda text, refresh: None
+    bar.write = lambda text, file: None
+    progress._bar = bar
+    for size in (433_688, 938_164):
+        progress.exhibit("a.mp4", size)
+        for k in range(1, 1000):
+            progress.progress(k / 999, 0.1)
+            assert bar.n <= bar.total
+        progress.done("a.mp4", 1, False)
+    assert bar.n == pytest.approx(bar.total)

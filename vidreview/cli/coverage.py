@@ -51,7 +51,7 @@ def _print(ledger: list[dict[str, Any]]) -> None:
             cells += [str(item["frames_presented"]), str(frames["damaged"]), str(frames["missing"])]
             cells += [str(item["detector_frames"])]
         rows.append(cells)
-    print_table((*headings, *counts), rows, right=frozenset(range(1, 11)))
+    print_table((*headings, *counts), rows, right=frozenset(range(1, 11)), folds=(0,), spare=(10, 7, 8, 9))
     for item in ledger:
         for problem in item["problems"]:
             where = "" if item["stream"] is None else f" stream {item['stream']}"

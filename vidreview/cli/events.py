@@ -72,4 +72,6 @@ def _print(found: list[dict[str, Any]]) -> None:
             for item in found
         ],
         right=frozenset({5, 6, 7}),
+        folds=(1,),
+        spare=(8, 7, 9, 5, 6),
     )

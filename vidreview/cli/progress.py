@@ -57,8 +57,7 @@ class Progress:
         if self._bar is not None:
             done = min(1.0, max(self._told, share))
             self._bar.postfix[0] = f"{self._speed():.0f} × real time"
-            self._bar.update((done - self._told) * self._size)
-            self._told = done
+            self._advance(done)
 
     def problem(self, path: str, reason: str) -> None:
         """Something of a file could not be read; the summary lists it, ``-v`` says it at once."""
@@ -68,11 +67,15 @@ class Progress:
     def done(self, name: str, events: int, skipped: bool) -> None:
         """The file is finished."""
         if self._bar is not None:
-            self._bar.update((1.0 - self._told) * self._size)
-            self._told = 1.0
+            self._advance(1.0)
         if self.verbose or (self.plain and not self.quiet):
             what = "finished before" if skipped else f"{events} event{'s' * (events != 1)}"
             self._say(f"{self._number}/{self._files} {safe(name)}: {what}, {self._speed():.0f} × real time")
+
+    def _advance(self, share: float) -> None:
+        """Draw the bar to this share of the file; its parts, as floats, may sum to a hair more than the whole."""
+        self._bar.update(min((share - self._told) * self._size, self._bar.total - self._bar.n))
+        self._told = share
 
     def _speed(self) -> float:
         return self._footage / max(1e-3, time.monotonic() - self._begun)

@@ -84,19 +84,30 @@ def nothing_recorded(reader: Reader, what: str, filtered: bool) -> str:
     return words + ". An object that was not detected leaves no record; see 'vidreview coverage'."
 
 
-def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int] = frozenset()) -> None:
+#: columns of a drawn table lie this far apart
+_GAP = 3
+#: a column that folds is folded no narrower than this
+_FOLDED = 12
+
+
+def print_table(
+    headings: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    right: frozenset[int] = frozenset(),
+    folds: Sequence[int] = (),
+    spare: Sequence[int] = (),
+) -> None:
     """A table on stdout: drawn on a terminal, aligned plain text elsewhere; columns in ``right`` are right-aligned.
 
-    Cells must be safe for a terminal already.
+    On a terminal that is too narrow, columns in ``folds`` are folded; where that is not enough, columns in ``spare``
+    are left out, in that order, and that is said. Cells must be safe for a terminal already.
     """
-    if plain_terminal():
-        widths = [max(len(line[k]) for line in (headings, *rows)) for k in range(len(headings))]
-        for line in (headings, *rows):
-            cells = [
-                cell.rjust(width) if k in right else cell.ljust(width)
-                for k, (cell, width) in enumerate(zip(line, widths, strict=True))
-            ]
-            click.echo("  ".join(cells).rstrip())
+    room = shutil.get_terminal_size((120, 40)).columns
+    least = [max(max(map(len, heading.split())), *(len(row[k]) for row in rows)) for k, heading in enumerate(headings)]
+    least = [min(width, _FOLDED) if k in folds else width for k, width in enumerate(least)]
+    kept = None if plain_terminal() else _fitting(least, room, spare)
+    if kept is None:
+        _print_plain(headings, rows, right)
         return
     from rich import box
     from rich.console import Console
@@ -104,8 +115,37 @@ def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]], right: f
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False)
-    for k, heading in enumerate(headings):
-        table.add_column(heading, justify="right" if k in right else "left", overflow="fold")
+    for k in kept:
+        table.add_column(
+            headings[k],
+            justify="right" if k in right else "left",
+            overflow="fold",
+            min_width=least[k],
+        )
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))  # Text: brackets in a file name are no markup
-    Console(width=shutil.get_terminal_size((120, 40)).columns).print(table)
+        table.add_row(*(Text(row[k]) for k in kept))  # Text: brackets in a file name are no markup
+    Console(width=room).print(table)
+    left = [heading for k, heading in enumerate(headings) if k not in kept]
+    if left:
+        click.echo(f"Left out, since the terminal is {room} columns wide: {', '.join(left)}.")
+
+
+def _print_plain(headings: Sequence[str], rows: Sequence[Sequence[str]], right: frozenset[int]) -> None:
+    widths = [max(len(line[k]) for line in (headings, *rows)) for k in range(len(headings))]
+    for line in (headings, *rows):
+        cells = [
+            cell.rjust(width) if k in right else cell.ljust(width)
+            for k, (cell, width) in enumerate(zip(line, widths, strict=True))
+        ]
+        click.echo("  ".join(cells).rstrip())
+
+
+def _fitting(least: Sequence[int], room: int, spare: Sequence[int]) -> list[int] | None:
+    """The columns that fit into so much room, ``spare`` ones left out first; None when the others do not fit."""
+    kept = list(range(len(least)))
+    for k in (None, *spare):
+        if k is not None:
+            kept.remove(k)
+        if sum(least[j] for j in kept) + _GAP * (len(kept) - 1) + 2 <= room:
+            return kept
+    return None  # drawn all the same, cells would be cut off at the edge

@@ -96,6 +96,10 @@ def _print(reader: Reader, query: TrackQuery, filters: dict[str, Any]) -> None:
         cells += ["-" if item["score"] is None else f"{item['score']:.2f}", str(item["detections"])]
         rows.append([*cells, item["dropped"] or ""] if query.with_dropped else cells)
     print_table(
-        [*headings, "not in an event: why"] if query.with_dropped else headings, rows, right=frozenset({2, 6, 7})
+        [*headings, "not in an event: why"] if query.with_dropped else headings,
+        rows,
+        right=frozenset({2, 6, 7}),
+        folds=(1, 8),
+        spare=(7, 2, 6),
     )
     click.echo(f"{len(found)} track{'s' if len(found) != 1 else ''}. {LEADS}")

@@ -106,6 +106,7 @@ def _print(result: Validation) -> None:
         ("clip", "footage", "true", "found", "recognised", "worst start", "false s/h", "motion false s/h"),
         rows,
         right=frozenset(range(2, 8)),
+        folds=(0,),
     )
     click.echo()
     for clip in result.clips:
