@@ -274,7 +274,7 @@ class MotionGate:
 def clock_share(clock: NDArray[np.uint8], block: int, box: tuple[float, float, float, float]) -> float:
     """Share of ``box`` (xyxy, pixels) that lies on a gate's ``clock``, whose blocks are ``block`` pixels wide."""
     x1, y1, x2, y2 = (int(v // block) for v in (box[0], box[1], box[2] - 1, box[3] - 1))
-    part = clock[max(0, y1) : y2 + 1, max(0, x1) : x2 + 1]
+    part = clock[max(0, y1) : max(0, y2 + 1), max(0, x1) : max(0, x2 + 1)]
     return float(part.mean()) if part.size else 0.0
 
 
