@@ -297,6 +297,35 @@ def test_closer_looks_are_asked_for_what_has_no_name_and_ever_more_seldom() -> N
             assert named.unnamed(clock[2], 4) == []
 
 
+def test_what_stops_is_looked_for_before_it_is_given_up() -> None:
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+
+    def stopping(seconds: float) -> Box:
+        left = 100 + 60 * min(seconds, 5.0)
+        return (left, 300, left + 40, 400)
+
+    looked_s, looks = -10.0, []
+    for clock in clocks(30.0):
+        moving = clock[2] < 5.0
+        due = moving or clock[2] - looked_s >= 5.0 or tracker.missing(clock[2], looked_s)
+        if due:
+            looked_s = clock[2]
+            looks.append(clock[2])
+        box = stopping(clock[2])
+        tracker.update(clock, detections((box, 0.8, "person")) if due else None, blobs(box) if moving else blobs())
+    (track,) = kept(tracker.finish())
+    assert track.points[-1].seconds >= 24.0
+    assert len([s for s in looks if s > 5.0]) <= 8
+    gone = Tracker(0.4, Verdicts(), SIZE)
+    for clock in clocks(8.0):
+        there = clock[2] < 4.0
+        box = stopping(clock[2])
+        gone.update(
+            clock, detections((box, 0.8, "person")) if there else detections(), blobs(box) if there else blobs()
+        )
+    assert not gone.missing(8.0, 0.0), "what was looked for in vain is given up"
+
+
 def test_follow_tracks_detections_alone() -> None:
     frames = {}
     for clock in clocks(10.0):

@@ -118,6 +118,8 @@ class StreamWalk:
         since = frame.seconds - self._looked_s
         if frame.number == 0 or frame.discontinuity or since >= self.settings.idle_every_s:
             return True
+        if self.tracker.missing(frame.seconds, self._looked_s):
+            return True
         if motion.reason not in ("motion", "whole-frame"):
             return False
         wait = self.tracker.next_look_s(self.settings.detect_every_s, self.settings.settled_every_s)

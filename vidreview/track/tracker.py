@@ -118,6 +118,17 @@ class Tracker:
                 wait = min(wait, least * (1 + track.looks / 5))
         return max(least, wait)
 
+    def missing(self, seconds: float, looked_s: float) -> bool:
+        """True when a named track is about to be given up and the detector, last at ``looked_s``, did not look for it.
+
+        What has stopped no longer moves the gate: one look tells whether it stands there or has gone.
+        """
+        for track in self.live:
+            half = 0.5 * self._patience(track)
+            if track.named and seconds - track.seen_s > half and looked_s < track.seen_s + half:
+                return True
+        return False
+
     def drain(self, seconds: float) -> list[Track]:
         """The tracks that are over for good by ``seconds``, in order of their beginning."""
         if seconds < self._link_due_s:
