@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from vidreview.audit import FIRST, AuditLog
-from vidreview.errors import CaseError
+from vidreview.errors import CaseError, IntegrityError
 
 
 @pytest.fixture
@@ -130,7 +130,7 @@ def test_foreign_lines_are_found(log: AuditLog) -> None:
 def test_a_file_that_is_no_log_is_not_continued(tmp_path: Path) -> None:
     path = tmp_path / "audit.jsonl"
     path.write_text("notes of mine\n")
-    with pytest.raises(CaseError, match="not continued"):
+    with pytest.raises(IntegrityError, match="not continued"):
         AuditLog(path).append("scan-started")
     assert path.read_text() == "notes of mine\n"
 

@@ -586,3 +586,12 @@ def test_an_empty_case_has_nothing_to_derive(tmp_path: Path, cli: Cli) -> None:
 
 def test_errors_of_the_batch_are_of_the_tree() -> None:
     assert issubclass(MediaError, VidreviewError)
+
+
+def test_nothing_more_is_derived_when_the_log_is_not_what_was_recorded(case: Path, cli: Callable[..., Result]) -> None:
+    (case / "audit.jsonl").write_text("garbage\n")
+    result = cli("clip", "--all", "--case", case)
+    assert result.status == 4
+    assert "audit.jsonl holds no entry that can be read" in result.err
+    assert result.err.count("\n") == 1
+    assert len(list((case / "clips").glob("*_copy.json"))) == 1

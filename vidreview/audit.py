@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from vidreview.errors import CaseError
+from vidreview.errors import CaseError, IntegrityError
 
 #: what the first entry names as the one before it
 FIRST: Final = "0" * 64
@@ -205,6 +205,9 @@ def _last_entry(handle: int, path: Path) -> tuple[dict[str, Any] | None, bytes]:
         found = next((entry for line in reversed(whole) if (entry := _parse(line)) is not None), None)
         if found is not None or start == 0:
             if found is None and any(whole):
-                raise CaseError(f"the audit log {path} holds no entry that can be read; it is not continued")
+                raise IntegrityError(
+                    f"the audit log {path} holds no entry that can be read, so it is not what was recorded; it is not "
+                    "continued: bring back a copy of it, or name another --case folder"
+                )
             return found, rest
     raise AssertionError("the whole file was read")

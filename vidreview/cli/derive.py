@@ -69,6 +69,7 @@ class Batch:
     #: exit status so far
     status: int = 0
     _indexes: dict[int, PacketIndex] = field(default_factory=dict)
+    _unlogged: bool = False
 
     def parents(self, items: Iterable[tuple[StoredStream, Any]]) -> Iterator[tuple[Parent, StoredStream, Any]]:
         """The items with their exhibits, each exhibit found and checked once; those of one that fails are left out."""
@@ -100,7 +101,7 @@ class Batch:
 
     def fail(self, error: VidreviewError, count: int = 1) -> None:
         """Say what went wrong; the worst failure gives the exit status."""
-        if not isinstance(error, IntegrityError) and error.exit_status != 3:
+        if self._unlogged or (not isinstance(error, IntegrityError) and error.exit_status != 3):
             raise error  # the case folder, not one exhibit: nothing further can be written
         more = f" ({count} left out)" if count > 1 else ""
         click.echo(f"vidreview: {safe(str(error))}{more}", err=True)
@@ -109,7 +110,11 @@ class Batch:
     def record(self, path: Path, sha256: str, parent: Parent, command: str, **parameters: Any) -> None:
         """Enter a derived file in the manifest of the case (rule A3)."""
         relative = path.relative_to(self.case).as_posix()
-        self.log.derived(relative, sha256, parent.name, parent.sha256, command, **parameters)
+        try:
+            self.log.derived(relative, sha256, parent.name, parent.sha256, command, **parameters)
+        except IntegrityError:
+            self._unlogged = True  # it is the log, not one exhibit: what else was derived would have no record either
+            raise
 
     def _find(self, stream: StoredStream) -> Parent:
         from vidreview.clips import Parent
