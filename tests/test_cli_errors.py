@@ -18,7 +18,7 @@ from vidreview.cli.common import Share, parse_seconds, safe
 from vidreview.clips import copy
 from vidreview.detect.weights import hash_model
 from vidreview.errors import CaseError, CaseRefusedError, ModelError, UsageError
-from vidreview.index import Case, Reader, refuse_overlap
+from vidreview.index import Case, Reader, beside, refuse_overlap
 from vidreview.motfile import read_detections
 from vidreview.settings import load_settings
 
@@ -144,20 +144,19 @@ def test_a_still_of_what_is_not_there(exhibit: str, stream: str | None, message:
     assert message in result.err
 
 
-def test_no_case_is_written_beside_evidence(tmp_path: Path) -> None:
-    """Rule A1."""
-    (tmp_path / "evidence" / "sub").mkdir(parents=True)
-    video = tmp_path / "evidence" / "a.mp4"
+def test_a_case_beside_a_single_file_is_made_and_said(tmp_path: Path, cli: Cli) -> None:
+    """Rule A1 refuses a case in an evidence folder; beside one file that a person named, it is their folder."""
+    (tmp_path / "new").mkdir()
+    video = tmp_path / "new" / "a.mp4"
     video.write_bytes(b"x")
-    (tmp_path / "link").symlink_to(tmp_path / "evidence")
-    (tmp_path / "a-link.mp4").symlink_to(video)
-    for case_dir in (video.with_name("case"), video.parent / "new" / "case", tmp_path / "link" / "case"):
-        for source in (video, tmp_path / "link" / "a.mp4", tmp_path / "a-link.mp4"):
-            with pytest.raises(CaseRefusedError, match="would lie beside the evidence"):
-                refuse_overlap(case_dir, [source])
-    refuse_overlap(tmp_path / "case", [video])
-    refuse_overlap(tmp_path / "new" / "case", [video])
-    assert sorted(p.name for p in video.parent.iterdir()) == ["a.mp4", "sub"]
+    (tmp_path / "link").symlink_to(tmp_path / "new")
+    for case_dir in (video.with_name("case"), video.parent / "deep" / "case", tmp_path / "link" / "case"):
+        refuse_overlap(case_dir, [video])
+        assert beside(case_dir, [video]) == video
+        with pytest.raises(CaseRefusedError):
+            refuse_overlap(case_dir, [video.parent])
+    assert beside(tmp_path / "case", [video]) is None
+    assert beside(tmp_path / "new-too" / "case", [video, tmp_path / "new"]) is None
 
 
 def test_tracks_do_not_overwrite_their_detections(tmp_path: Path, cli: Cli) -> None:

@@ -40,8 +40,9 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = importlib.import_module(f"vidreview.cli.{COMMANDS[cmd_name][0]}")
-        command: click.Command = module.command
-        return command
+        from vidreview.cli.common import complete
+
+        return complete(module.command)
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -140,3 +140,22 @@ class TimeType(click.ParamType[float]):
             return parse_seconds(str(value))
         except UsageError as error:
             self.fail(str(error), param, ctx)
+
+
+def complete(command: click.Command) -> click.Command:
+    """Give a command, and the commands of a group, the options that every command takes and it has no use for.
+
+    So that a script may say ``--case`` and ``-q`` always.
+    """
+    if isinstance(command, click.Group):
+        for inner in command.commands.values():
+            complete(inner)
+        return command
+    known = {name for parameter in command.params for name in parameter.opts}
+    spare = [
+        click.Option(["--case"], expose_value=False, metavar="DIR", help="Accepted everywhere; not used here."),
+        click.Option(["-q", "--quiet"], is_flag=True, expose_value=False, help="Accepted everywhere."),
+        click.Option(["-v", "--verbose"], is_flag=True, expose_value=False, help="Accepted everywhere."),
+    ]
+    command.params += [option for option in spare if not known & set(option.opts)]
+    return command

@@ -62,11 +62,16 @@ def command(
     """
     from vidreview.cli.progress import Progress
     from vidreview.errors import IntegrityError
+    from vidreview.index import beside
     from vidreview.pipeline import ScanSummary, scan
     from vidreview.settings import load_settings
 
     settings = load_settings(settings_file, merge_gap_s=merge_gap, detect_every_s=detect_every, idle_every_s=idle_every)
     facts: dict[str, Any] = {"argv": sys.argv, **{k: v for k, v in record.items() if v is not None}}
+    if not quiet and (neighbour := beside(case, sources)) is not None:
+        click.echo(
+            f"vidreview: the case lies in one folder with {safe(str(neighbour))}; better keep it apart", err=True
+        )
     with Progress(quiet=quiet, verbose=verbose) as progress:
         summary = ScanSummary()
         changed: IntegrityError | None = None

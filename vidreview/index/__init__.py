@@ -2,7 +2,7 @@
 
 from vidreview.index.case import Case, DetectionRow
 from vidreview.index.filters import EventQuery, TrackQuery
-from vidreview.index.guard import refuse_overlap
+from vidreview.index.guard import beside, refuse_overlap
 from vidreview.index.query import Reader
 
-__all__ = ["Case", "DetectionRow", "EventQuery", "Reader", "TrackQuery", "refuse_overlap"]
+__all__ = ["Case", "DetectionRow", "EventQuery", "Reader", "TrackQuery", "beside", "refuse_overlap"]

@@ -12,7 +12,7 @@ from vidreview.errors import CaseError, CaseRefusedError
 
 
 def refuse_overlap(case_dir: Path, sources: Iterable[Path]) -> None:
-    """Refuse a case folder in a source folder or beside a source file, or a source in the case folder (rule A1).
+    """Refuse a case folder in a source folder, or a source in the case folder (rule A1).
 
     Links are followed and existing folders are compared by identity, so that a bind mount or another spelling does
     not hide an overlap. Touches nothing. Raises CaseRefusedError.
@@ -28,11 +28,19 @@ def refuse_overlap(case_dir: Path, sources: Iterable[Path]) -> None:
             raise CaseRefusedError(
                 f"the evidence {source} lies inside the case folder {case_dir}; name a --case folder apart from it"
             )
-        if source_real.is_file() and _same(_made_in(case_real), source_real.parent):
-            raise CaseRefusedError(
-                f"the case folder {case_dir} would lie beside the evidence {source}, in its folder; "
-                "name a --case folder elsewhere"
-            )
+
+
+def beside(case_dir: Path, sources: Iterable[Path]) -> Path | None:
+    """The first source that is a file in the folder in which the case would be made; None when there is none.
+
+    That is allowed, since a person named both, but a folder of evidence is better left alone.
+    """
+    parent = _made_in(Path(os.path.realpath(case_dir)))
+    for source in sources:
+        real = Path(os.path.realpath(source))
+        if real.is_file() and _same(parent, real.parent):
+            return source
+    return None
 
 
 def _made_in(path: Path) -> Path:
