@@ -214,7 +214,7 @@ def compare(block: Background, x: float, rules: Rules) -> tuple[str, float]:
         block.verdict = "same"
         return "same", away / limit
     if before == "same":
-        block.noise += 0.05 * (min(away, 30.0) - block.noise)
+        block.noise += 0.05 * (min(away, 3 * limit) - block.noise)
     block.mean += with_light * (expected - block.mean)
     back = bool(abs(x - rules.lit(block.old)) <= limit)  # never, while it is NaN
     block.verdict = "revealed" if back else "changed"

@@ -37,6 +37,10 @@ SURE = 2.0
 ALIVE_S = 0.5
 #: a key frame moves the typical block by no more than this, levels; more is the light or the camera
 LARGEST_PULSE = 2.0
+#: lone blocks that flash on one frame only, as share of all, from which on it rains, and until which that is learnt
+RAIN, DRY = 1e-3, 2e-4
+#: rain and snow raise the least change that counts by up to this factor
+HEAVIEST_RAIN = 3.0
 #: a clock is small: a mask above this share of the picture is not one
 LARGEST_CLOCK = 0.04
 
@@ -82,6 +86,9 @@ class MotionGate:
         self._ticks = np.zeros((5, size), np.float32)
         self._ticking = np.zeros(size, np.bool_)
         self._calm = 0.0
+        self._flashes = 0.0
+        self._rain = 1.0
+        self._earlier = np.zeros((2, *self.shape), np.uint8)
         self._step = max(1, size // 1500)
         self._seen = 0
         self._seconds = 0.0
@@ -127,7 +134,7 @@ class MotionGate:
             offset,
             dt,
             self.threshold,
-            LEAST_CHANGE,
+            LEAST_CHANGE * self._rain,
             ABSORB_S,
             LEARN_S,
             FORGET_S,
@@ -143,6 +150,7 @@ class MotionGate:
         if level > WHOLE_FRAME:
             self._relearn(now)
             return Motion(*_no_blobs(), level, "whole-frame")
+        self._learn_rain(changed, dt)
         blobs, fill, strength = self._blobs(changed)
         return Motion(blobs, fill, strength, level, "motion" if len(blobs) else "still")
 
@@ -161,6 +169,7 @@ class MotionGate:
         # the clock stays where it is, but may tick at another phase of the stream's second
         self._ticks[:] = 0
         self._calm = 0.0
+        self._earlier[:] = 0
         self._tremble = max(self._tremble, FIRST_TREMBLE)
         self._seen = 1
         self._seconds = seconds
@@ -216,6 +225,22 @@ class MotionGate:
             self._noise += np.float32(0.1) * np.maximum(seen - self._noise, 0)
         self._calm += 0.1 * (min(typical, 2.0 * self._calm + 0.1) - self._calm)
         return typical
+
+    def _learn_rain(self, changed: NDArray[np.uint8], dt: float) -> None:
+        """Raise the least change that counts while blocks keep flashing, each alone and on one frame only.
+
+        That is what rain and snow do, all over the picture and for as long as they fall; what walks, and what its
+        edges uncover, changes the same blocks or their neighbours on several frames.
+        """
+        before, last = self._earlier
+        lone = (last != 0) & (cv2.dilate(before | changed, np.ones((3, 3), np.uint8)) == 0)
+        # an insect's few frames are no rain
+        self._flashes += min(1.0, dt / 3.0) * (min(float(lone.mean()), 4 * RAIN) - self._flashes)
+        if self._flashes > (RAIN if self._rain == 1.0 else DRY):
+            self._rain = min(HEAVIEST_RAIN, self._rain * (1.0 + 0.5 * dt))
+        else:
+            self._rain = max(1.0, self._rain * (1.0 - 0.03 * dt))
+        self._earlier = np.stack([last, changed])
 
     def _find_slack(self, plane: NDArray[np.uint8], stride: int, away: NDArray[np.float32], *, steady: bool) -> None:
         """Once a second: how much each block may differ because an edge in it or beside it trembles.

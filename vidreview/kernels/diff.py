@@ -164,7 +164,7 @@ def compare(
             continue
         if verdict[k] == SAME:
             # what comes and goes again and again (leaves, water) is this block's noise; one passer-by is not
-            noise[k] = np.float32(noise[k] + 0.05 * (min(size, 30.0) - noise[k]))
+            noise[k] = np.float32(noise[k] + 0.05 * (min(size, 3.0 * limit) - noise[k]))
         mean[k] = np.float32(mean[k] + light * (expected - mean[k]))
         revealed = not np.isnan(old[k]) and abs(x - (gain * np.float64(old[k]) + offset)) <= limit
         verdict[k] = REVEALED if revealed else CHANGED
