@@ -329,3 +329,38 @@ def test_a_picture_that_changes_size_within_a_stream_is_scanned_on(tmp_path: Pat
     assert found["coverage"][0]["frames_presented"] == 150
     assert len(found["events"]) == 3
     assert summary.exhibits == 1
+
+
+def test_only_frames_for_the_detector_are_made_into_colours(
+    visit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidreview.media import pixels
+
+    made: list[int] = []
+    honest = pixels.to_bgr
+
+    def counting(frame: Any) -> Any:
+        made.append(1)
+        return honest(frame)
+
+    monkeypatch.setattr("vidreview.media.frames.to_bgr", counting)
+    run([visit], tmp_path / "case")
+    (stream,) = look_up(tmp_path / "case")["coverage"]
+    assert len(made) == stream["detector_frames"] < stream["frames_presented"]
+
+
+@pytest.mark.model
+def test_a_scan_with_an_onnx_model_imports_neither_torch_nor_ultralytics(
+    visit: Path, tmp_path: Path, model_path: Path
+) -> None:
+    import subprocess
+    import sys
+
+    program = (
+        "import sys; from vidreview.cli import run; "
+        f"status = run(['scan', {str(visit)!r}, '--case', {str(tmp_path / 'case')!r}, "
+        f"'--model', {str(model_path)!r}]); "
+        "print(status, sorted({m.split('.')[0] for m in sys.modules} & {'torch', 'ultralytics', 'torchvision'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "0 []", done.stderr
