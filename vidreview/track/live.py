@@ -132,7 +132,6 @@ class Live:
     moved_s: float = -1e9
     #: frames on which the gate saw something move in its box
     stirred: int = 0
-    ended: bool = False
 
     @staticmethod
     def begin(key: int, clock: tuple[int, int, float], box: Float, error: float) -> Live:

@@ -12,7 +12,7 @@ from vidreview.kernels.boxes import inside_matrix, iou_matrix
 from vidreview.model import CLASS_OF_LABEL, LABELS, Boxes, Detections, Track
 from vidreview.track.judge import Verdicts
 from vidreview.track.link import SHORT_GAP_S, at_edge, link
-from vidreview.track.live import BLOB_ERROR, DETECTED_ERROR, VOTE_SCORE, Course, Live
+from vidreview.track.live import BLOB_ERROR, DETECTED_ERROR, VOTE_SCORE, Live
 
 Float = NDArray[np.float64]
 Clock = tuple[int, int, float]
@@ -29,8 +29,6 @@ STANDING_STEP_S = 1.0
 HOLD_S = 30.0
 #: share of a box that must be in another for the two to be one thing
 SAME_THING = 0.5
-
-
 #: how far something settled may move between two looks, in own sizes
 MOST_STEP = 0.4
 #: a blob is at least this share of the thing it is, and no more times larger
@@ -323,7 +321,6 @@ class Tracker:
         return LOST_STANDING_S if track.ballots >= 3 else LOST_MOVING_S
 
     def _end(self, track: Live) -> None:
-        track.ended = True
         track.course.trim()
         if track.course.frames:
             self._held.append(track)
@@ -384,6 +381,3 @@ def _grown(boxes: Float, share: float, least: float = 0.0) -> Float:
     size = boxes[:, 2:] - boxes[:, :2]
     margin = np.maximum(share * size, least)
     return np.ascontiguousarray(np.concatenate([boxes[:, :2] - margin, boxes[:, 2:] + margin], axis=1))
-
-
-__all__ = ["Course", "Tracker"]
