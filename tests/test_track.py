@@ -326,6 +326,40 @@ def test_what_stops_is_looked_for_before_it_is_given_up() -> None:
     assert not gone.missing(8.0, 0.0), "what was looked for in vain is given up"
 
 
+def test_of_a_chain_of_pieces_none_is_lost() -> None:
+    """Three pieces of one way, each lost for a moment: joined at once, all of it is there."""
+    pieces = ((0.0, 3.0), (5.5, 8.0), (10.5, 13.0))
+
+    def at(seconds: float) -> Box | None:
+        return walker(ends=99.0)(seconds) if any(a <= seconds <= b for a, b in pieces) else None
+
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+    for clock in clocks(20.0):
+        box = at(clock[2])
+        tracker.update(clock, detections((box, 0.8, "person")) if box else detections(), blobs(box))
+    (track,) = kept(tracker.finish())
+    assert track.points[0].seconds == 0.0
+    assert track.points[-1].seconds == pytest.approx(13.0)
+    seen = [p.seconds for p in track.points if p.source != "interpolated"]
+    assert len(seen) == sum(at(k / 10) is not None for k in range(200))
+
+
+def test_who_stands_between_coming_and_going_does_not_flicker() -> None:
+    """Never recognised: comes, shuffles, stands for ten seconds unseen by the gate, goes."""
+
+    def at(seconds: float) -> Box | None:
+        if seconds <= 5.0:
+            return walker(speed=80)(min(3.0, seconds))
+        return walker(x=340, speed=80, begins=15.0, ends=18.0)(seconds) if seconds >= 15.0 else None
+
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+    for clock in clocks(22.0):
+        tracker.update(clock, detections() if clock[0] % 2 == 0 else None, blobs(at(clock[2])))
+    tracks = kept(tracker.finish())
+    assert [t.event_class for t in tracks] == ["motion"]
+    assert (tracks[0].points[0].seconds, tracks[0].points[-1].seconds) == (0.0, 18.0)
+
+
 def test_follow_tracks_detections_alone() -> None:
     frames = {}
     for clock in clocks(10.0):

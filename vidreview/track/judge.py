@@ -15,6 +15,8 @@ Float = NDArray[np.float64]
 
 #: what gets no further than this share of its way dithers: a branch, a reflection
 MOST_DITHER = 0.12
+#: a pause between two bouts of movement, seconds
+PAUSE_S = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +81,8 @@ class Verdicts:
         if stationary and event_class == "vehicle":
             return "stands still throughout"
         mean = track.score_sum / max(1, track.detections)
-        if stationary and mean < 0.45 and track.stirred < 0.2 * len(track.course.frames):
+        arrived = track.course.sources[0] == "motion"
+        if stationary and not arrived and mean < 0.45 and track.stirred < 0.2 * len(track.course.frames):
             return "stands still throughout, and the detector is unsure of it"
         return None
 
@@ -90,7 +93,7 @@ class Verdicts:
             return "nothing moved there" if track.named else "seen once"
         if _share_beside(track, others) >= 0.5:
             return "part of a recognised object, or its shadow"
-        steady = track.stirred / (course.frames[-1] - course.frames[0] + 1)
+        steady = steadiness(course)
         went = travel >= 1.0 and (seconds >= self.min_motion_s or (travel >= 2.0 and len(course.frames) >= 4))
         lasted = seconds >= 3.0 * self.min_motion_s
         if not went and not lasted:
@@ -118,6 +121,20 @@ def travelled(course: Course) -> tuple[float, float]:
     away = np.hypot(centres[:, 0] - centres[0, 0], centres[:, 1] - centres[0, 1])
     steps = np.hypot(*np.diff(centres, axis=0).T) if len(centres) > 1 else np.zeros(1)
     return float(away.max()) / size, float(steps.sum()) / size
+
+
+def steadiness(course: Course) -> float:
+    """Share of the frames on which it was seen to move, of those in which it was about; 0 when it was never long.
+
+    While it stands there is nothing to see: pauses of more than ``PAUSE_S`` do not count. Neither do bouts of movement
+    shorter than that, which is what flickers.
+    """
+    frames = np.array([f for f, s in zip(course.frames, course.sources, strict=True) if s != "interpolated"])
+    seconds = np.array([t for t, s in zip(course.seconds, course.sources, strict=True) if s != "interpolated"])
+    bouts = np.split(np.arange(len(frames)), np.flatnonzero(np.diff(seconds) > PAUSE_S) + 1)
+    long = [b for b in bouts if len(b) and seconds[b[-1]] - seconds[b[0]] >= PAUSE_S]
+    seen = sum(len(b) for b in long)
+    return seen / sum(int(frames[b[-1]] - frames[b[0]]) + 1 for b in long) if long else 0.0
 
 
 def _share_beside(track: Live, others: list[Live]) -> float:

@@ -38,8 +38,8 @@ def link(held: list[Live], live: list[Live], seconds: float, size: tuple[int, in
         joined = assign(np.ascontiguousarray(np.where(np.isfinite(cost), cost, 1e6)), 1.0)
         if (joined < 0).all():
             break
-        # chains a→b→c are joined from the end: the last piece takes all that came before
-        order = sorted((r for r in range(len(waiting)) if joined[r] >= 0), key=lambda r: -waiting[r].course.seconds[0])
+        # in a chain a→b→c, b must have taken a's history before c takes b's
+        order = sorted((r for r in range(len(waiting)) if joined[r] >= 0), key=lambda r: waiting[r].course.seconds[0])
         gone: set[int] = set()
         for row in order:
             a, b = waiting[row], after[joined[row]]
