@@ -13,7 +13,7 @@ from vidreview.cli.common import json_option, print_json
 @click.command("track", no_args_is_help=True)
 @click.argument("detections", type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--fps", type=float, required=True, help="Frames per second of the sequence.")
-@click.option("--high-score", type=float, default=0.5, show_default=True, help="Detections this sure start a track.")
+@click.option("--high-score", type=float, default=0.7, show_default=True, help="Detections this sure start a track.")
 @click.option("--low-score", type=float, default=0.1, show_default=True, help="Weaker ones are not used.")
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Write there, not to stdout.")
 @json_option
