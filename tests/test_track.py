@@ -360,6 +360,37 @@ def test_who_stands_between_coming_and_going_does_not_flicker() -> None:
     assert (tracks[0].points[0].seconds, tracks[0].points[-1].seconds) == (0.0, 18.0)
 
 
+def test_no_closer_look_is_spent_on_flicker_or_on_splinters_of_what_is_known() -> None:
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+    asked: list[Boxes] = []
+    for clock in clocks(12.0):
+        box = walker()(clock[2])
+        foot: Box | None = (box[0] - 8, box[3] - 6, box[0] + 12, box[3] + 14) if box else None
+        flicker: Box | None = (900, 100, 940, 140) if clock[0] % 3 == 0 else None
+        if clock[2] > 1.0:
+            asked += [wanted for wanted, _ in tracker.unnamed(clock[2], 4)]
+        found = detections((box, 0.8, "person")) if box else detections()
+        tracker.update(clock, found, blobs(box, foot, flicker))
+    assert asked == []
+
+
+def test_a_vehicle_that_is_soon_lost_after_it_came_is_not_taken_for_a_parked_one() -> None:
+    """It enters at the edge, is recognised, and lost behind another before it has moved by its own size."""
+
+    def entering(seconds: float) -> Box:
+        return (400, 0, 560, 40 + 50 * seconds)
+
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+    for clock in clocks(8.0):
+        there = clock[2] < 1.5
+        box = entering(clock[2])
+        sure = there and clock[2] >= 0.6
+        tracker.update(clock, detections((box, 0.7, "car")) if sure else detections(), blobs(box) if there else blobs())
+    (track,) = kept(tracker.finish())
+    assert track.event_class == "vehicle"
+    assert track.points[0].seconds == 0.0
+
+
 def test_follow_tracks_detections_alone() -> None:
     frames = {}
     for clock in clocks(10.0):

@@ -15,6 +15,8 @@ Float = NDArray[np.float64]
 
 #: what gets no further than this share of its way dithers: a branch, a reflection
 MOST_DITHER = 0.12
+#: a track shorter than this says little of whether its object stands, seconds
+BRIEF_S = 3.0
 #: a pause between two bouts of movement, seconds
 PAUSE_S = 0.8
 
@@ -41,7 +43,10 @@ class Verdicts:
         label, event_class = self._name(track)
         course = track.course
         travel, way = travelled(course)
-        stationary = travel < 0.35
+        # what came by moving and was soon lost is not known to stand
+        arrived = course.sources[0] == "motion"
+        brief = course.seconds[-1] - course.seconds[0] < BRIEF_S
+        stationary = travel < 0.35 and not (arrived and brief)
         dropped = None
         if event_class == "motion":
             dropped = self._drop_motion(track, travel, way, others)

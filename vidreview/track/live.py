@@ -167,6 +167,16 @@ class Live:
         return self.ballots > 0
 
     @property
+    def solid(self) -> bool:
+        """True for what was there on most frames of its first third of a second and more: no flicker of the light."""
+        if self.named:
+            return True
+        course = self.course
+        if len(course.frames) < 3 or course.seconds[-1] - course.seconds[0] < 0.25:
+            return False
+        return len(course.frames) >= 0.6 * (course.frames[-1] - course.frames[0] + 1)
+
+    @property
     def event_class(self) -> EventClass:
         """The class with the most votes, motion without any."""
         sums = {"person": 0.0, "vehicle": 0.0}

@@ -29,6 +29,8 @@ STANDING_STEP_S = 1.0
 HOLD_S = 30.0
 #: share of a box that must be in another for the two to be one thing
 SAME_THING = 0.5
+#: how far about a thing its shadow and the splinters of its blob lie, in its own sizes
+BESIDE = 0.4
 #: how far something settled may move between two looks, in own sizes
 MOST_STEP = 0.4
 #: a blob is at least this share of the thing it is, and no more times larger
@@ -88,11 +90,9 @@ class Tracker:
         A track wants one while its class is unsettled, ever more seldom the more looks were in vain.
         """
         wanting = []
-        for track in self.live:
-            age = seconds - (track.course.seconds[0] if track.course.seconds else seconds)
+        for track in self._open_questions():
             wait = 0.2 * (1 + track.second_looks) ** 0.5 if track.second_looks < 16 else 5.0
-            seen = seconds - track.seen_s < 0.5
-            if age >= 0.2 and seen and not self.verdicts.settled(track) and seconds - track.second_look_s >= wait:
+            if track.solid and seconds - track.seen_s < 0.5 and seconds - track.second_look_s >= wait:
                 wanting.append(track)
         wanting.sort(key=lambda t: (t.second_looks, t.key))
         for track in wanting[:most]:
@@ -110,11 +110,21 @@ class Tracker:
         for track in self.live:
             if self.verdicts.settled(track):
                 wait = min(wait, MOST_STEP / max(1e-3, track.speed))
-            elif track.named:
+        for track in self._open_questions():
+            if track.named or not track.looks:
                 wait = least
-            else:
+            elif track.solid:
                 wait = min(wait, least * (1 + track.looks / 5))
         return max(least, wait)
+
+    def _open_questions(self) -> list[Live]:
+        """Tracks whose class is unsettled, without the splinters and shadows of those whose class is known."""
+        settled = [t for t in self.live if self.verdicts.settled(t)]
+        open_ones = [t for t in self.live if not self.verdicts.settled(t)]
+        if not settled or not open_ones:
+            return open_ones
+        share = inside_matrix(_boxes(open_ones), _grown(_boxes(settled), BESIDE)).max(axis=1)
+        return [t for t, inside in zip(open_ones, share, strict=True) if t.named or inside < SAME_THING]
 
     def missing(self, seconds: float, looked_s: float) -> bool:
         """True when a named track is about to be given up and the detector, last at ``looked_s``, did not look for it.
@@ -280,7 +290,10 @@ class Tracker:
                 continue
             best = int(overlap[row].argmax())
             alone = (covered[:, best] > 0.3).sum() == 1
-            if alone and overlap[row, best] >= 0.35 and clock[2] - track.detected_s < 3 * LOST_MOVING_S:
+            # what comes in at the picture's edge outgrows its last box
+            entering = covered[row, best] >= 0.7 and at_edge(boxes[row], self.size) and at_edge(blobs[best], self.size)
+            own = alone and (overlap[row, best] >= 0.35 or entering)
+            if own and clock[2] - track.detected_s < 3 * LOST_MOVING_S:
                 # its own blob, and about its size: where the detector is silent, the blob leads
                 track.measure(blobs[best], BLOB_ERROR)
                 track.saw(clock[2])
