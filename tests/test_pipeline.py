@@ -364,3 +364,33 @@ def test_a_scan_with_an_onnx_model_imports_neither_torch_nor_ultralytics(
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "0 []", done.stderr
+
+
+@pytest.mark.model
+def test_a_scan_that_is_asked_to_end_says_so_and_goes_on_next_time(
+    visit: Path, tmp_path: Path, model_path: Path
+) -> None:
+    import signal
+    import subprocess
+    import sys
+    import time
+
+    folder = tmp_path / "evidence"
+    folder.mkdir()
+    for k in range(40):
+        (folder / f"{k:02d}.mp4").write_bytes(visit.read_bytes() + bytes([k]))
+    program = "from vidreview.cli import main; main()"
+    command = [sys.executable, "-c", program, "scan", str(folder), "--case", str(tmp_path / "case")]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGTERM)
+    began = time.monotonic()
+    rest = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, rest
+    assert time.monotonic() - began < 30
+    assert first.startswith("1/40")
+    assert rest.splitlines()[-1].startswith("vidreview: interrupted; what was finished is kept")
+    with Reader.open(tmp_path / "case") as reader:
+        done = len(list(reader.events(EventQuery())))
+    assert 1 <= done < 40
