@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vidreview.detect.decode import ANIMAL, OTHER, candidates, class_map, decode, iou_matrix, select, suppress
+from vidreview.detect.decode import ANIMAL, OTHER, candidates, class_map, decode, select, suppress
 from vidreview.errors import ModelError
 from vidreview.model import LABELS, Boxes
 
@@ -132,25 +132,6 @@ def make_boxes(corners: list[tuple[int, int, int, int]]) -> Boxes:
 
 corner = st.tuples(st.integers(0, 60), st.integers(0, 60), st.integers(1, 40), st.integers(1, 40))
 objects = st.lists(st.tuples(corner, st.integers(0, len(NAMES) - 1), st.integers(1, 99)), max_size=25)
-
-
-def naive_iou(a: tuple[float, ...], b: tuple[float, ...]) -> float:
-    w = min(a[2], b[2]) - max(a[0], b[0])
-    h = min(a[3], b[3]) - max(a[1], b[1])
-    shared = max(w, 0) * max(h, 0)
-    return shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared)
-
-
-@given(st.lists(corner, max_size=12), st.lists(corner, max_size=12))
-def test_iou_matrix_against_the_plain_formula(
-    a: list[tuple[int, int, int, int]], b: list[tuple[int, int, int, int]]
-) -> None:
-    one, two = make_boxes(a), make_boxes(b)
-    matrix = iou_matrix(one, two)
-    assert matrix.shape == (len(a), len(b))
-    for i, p in enumerate(one.tolist()):
-        for j, q in enumerate(two.tolist()):
-            assert matrix[i, j] == pytest.approx(naive_iou(p, q), abs=1e-5)
 
 
 @given(objects)

@@ -303,7 +303,7 @@ def test_recall_on_pets(yolo: OnnxDetector, shared: Path) -> None:
     """Persons of PETS09-S2L1 at IoU 0.5, every 40th frame: the figure of docs/detector.md, with room for chance."""
     import av
 
-    from vidreview.detect.decode import iou_matrix
+    from vidreview.kernels.boxes import iou_matrix
 
     truth = truth_boxes(shared / "mot" / "PETS09-S2L1" / "gt.txt")
     hits = people = 0
@@ -312,7 +312,7 @@ def test_recall_on_pets(yolo: OnnxDetector, shared: Path) -> None:
             if number % 40 == 0:
                 found = yolo.detect([np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)])[0]
                 expected = np.array(truth[number + 1], np.float32)
-                overlap = iou_matrix(expected, found.boxes[found.labels == 0])
+                overlap = iou_matrix(expected.astype(np.float64), found.boxes[found.labels == 0].astype(np.float64))
                 hits += int((overlap.max(axis=1, initial=0) >= 0.5).sum())
                 people += len(expected)
     assert people > 80

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidreview.errors import ModelError
+from vidreview.kernels.boxes import iou_matrix
 from vidreview.model import LABELS, Boxes, Detections
 
 #: two boxes of one group that overlap this much are one object
@@ -79,17 +80,6 @@ def candidates(
     return boxes[order].astype(np.float32), scores[order].astype(np.float32), found[order]
 
 
-def iou_matrix(a: Boxes, b: Boxes) -> NDArray[np.float32]:
-    """(n, m) intersection over union of (n, 4) and (m, 4) xyxy boxes."""
-    corner = np.minimum(a[:, None, 2:], b[None, :, 2:]) - np.maximum(a[:, None, :2], b[None, :, :2])
-    shared = corner.clip(min=0).prod(axis=2)
-    area_a = (a[:, 2:] - a[:, :2]).clip(min=0).prod(axis=1)
-    area_b = (b[:, 2:] - b[:, :2]).clip(min=0).prod(axis=1)
-    union = area_a[:, None] + area_b[None, :] - shared
-    result: NDArray[np.float32] = np.where(union > 0, shared / np.maximum(union, 1e-9), 0).astype(np.float32)
-    return result
-
-
 def suppress(
     boxes: Boxes, labels: NDArray[np.int16], double_iou: float = DOUBLE_IOU, animal_iou: float = ANIMAL_IOU
 ) -> NDArray[np.int64]:
@@ -100,7 +90,7 @@ def suppress(
     """
     boxes, places = boxes[labels != OTHER], np.flatnonzero(labels != OTHER)
     group = np.where(labels[places] >= 0, _GROUP[labels[places]], ANIMAL)
-    overlap = iou_matrix(boxes, boxes)
+    overlap = iou_matrix(boxes.astype(np.float64), boxes.astype(np.float64))
     alive = np.ones(len(boxes), bool)
     for k in range(len(boxes)):
         if alive[k]:

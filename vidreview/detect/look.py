@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidreview.detect import Detector
+from vidreview.kernels.boxes import iou_matrix
 from vidreview.model import Boxes, Detections, Pixels
 
 #: how many times as long a crop is as the thing in it, by turns: what one scale does not show, another may
@@ -110,20 +111,12 @@ def _merged(found: list[Detections]) -> Look:
     scores = np.concatenate([f.scores for f in found])
     labels = np.concatenate([f.labels for f in found])
     closer = np.concatenate([np.full(len(f), k > 0) for k, f in enumerate(found)])
-    order = np.lexsort((np.arange(len(scores)), -scores))
+    overlap = iou_matrix(boxes.astype(np.float64), boxes.astype(np.float64))
+    person = labels == 0
     kept: list[int] = []
-    for k in order:
-        rivals = [j for j in kept if (labels[j] == 0) == (labels[k] == 0) and (closer[j] or closer[k])]
-        if not any(_iou(boxes[j], boxes[k]) >= SAME for j in rivals):
+    for k in np.lexsort((np.arange(len(scores)), -scores)):
+        rivals = [j for j in kept if person[j] == person[k] and (closer[j] or closer[k])]
+        if not (overlap[k, rivals] >= SAME).any():
             kept.append(int(k))
     chosen = np.array(kept, np.int64)
     return Look(Detections(boxes[chosen], scores[chosen], labels[chosen]), closer[chosen])
-
-
-def _iou(a: Boxes, b: Boxes) -> float:
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    both = float(width * height)
-    return both / float((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both)
