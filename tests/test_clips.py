@@ -30,10 +30,10 @@ from vidreview.clips import (
 )
 from vidreview.clips.packets import NONE, PacketIndex
 from vidreview.clips.record import hash_file
+from vidreview.colours import to_bgr
 from vidreview.errors import EvidenceError, IntegrityError, MediaError, UsageError, VidreviewError
 from vidreview.index import Case
 from vidreview.media.frames import open_frames
-from vidreview.media.pixels import to_bgr
 from vidreview.media.source import Source
 from vidreview.model import Event, Frame, MediaTime, Point, Span, StreamInfo, Track
 

@@ -12,9 +12,10 @@ import numpy as np
 import pytest
 
 from tests.media_samples import make, pack_b_frames, pattern, remux, turn
+from vidreview.colours import to_bgr
 from vidreview.errors import EvidenceError, MediaError
 from vidreview.media import open_frames, probe
-from vidreview.media.pixels import luma, to_bgr
+from vidreview.media.pixels import luma
 from vidreview.model import Coverage, Frame, StreamInfo
 
 
@@ -169,9 +170,10 @@ def yuv(y: int, u: int, v: int, *, matrix: int, full: bool, height: int = 64) ->
 @pytest.mark.parametrize(
     ("y", "u", "v", "matrix", "full", "bgr"),
     [
-        # red, by the equations of BT.601 and BT.709, in limited and full range
+        # red, by the equations of BT.601, BT.709 and BT.2020, in limited and full range
         (81, 90, 240, 6, False, (0, 0, 255)),
         (63, 102, 240, 1, False, (0, 0, 255)),
+        (74, 97, 240, 9, False, (0, 0, 255)),
         (76, 85, 255, 6, True, (0, 0, 254)),
         (54, 99, 255, 1, True, (0, 0, 254)),
         # greys: only the range matters

@@ -10,7 +10,7 @@ import pytest
 
 from tests.scenes import Pixels, Scene, Walker
 from vidreview.model import Motion
-from vidreview.motion import MotionGate, block_size, flat_plane
+from vidreview.motion import MotionGate, block_size, clock_share, flat_plane
 
 WALKER = Walker(x=60, feet=150, tall=40, speed=30, from_s=3, to_s=8)
 
@@ -215,7 +215,7 @@ def test_blobs_come_largest_first_with_their_fill_and_strength() -> None:
 def test_how_much_of_a_box_lies_on_the_clock() -> None:
     gate = MotionGate(640, 360, 4.5)
     gate.clock[2:4, 10:20] = 1
-    assert gate.clock_share((80, 16, 160, 32)) == 1.0
-    assert gate.clock_share((80, 16, 160, 48)) == 0.5
-    assert gate.clock_share((200, 100, 240, 200)) == 0.0
-    assert gate.clock_share((-50, -50, -20, -20)) == 0.0
+    assert clock_share(gate.clock, gate.block, (80, 16, 160, 32)) == 1.0
+    assert clock_share(gate.clock, gate.block, (80, 16, 160, 48)) == 0.5
+    assert clock_share(gate.clock, gate.block, (200, 100, 240, 200)) == 0.0
+    assert clock_share(gate.clock, gate.block, (-50, -50, -20, -20)) == 0.0

@@ -334,10 +334,10 @@ def test_a_picture_that_changes_size_within_a_stream_is_scanned_on(tmp_path: Pat
 def test_only_frames_for_the_detector_are_made_into_colours(
     visit: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vidreview.media import pixels
+    from vidreview import colours
 
     made: list[int] = []
-    honest = pixels.to_bgr
+    honest = colours.to_bgr
 
     def counting(frame: Any) -> Any:
         made.append(1)

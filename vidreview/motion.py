@@ -107,7 +107,7 @@ class MotionGate:
         now = self._now.reshape(-1)
         if self._seen == 0 or discontinuity:
             self._begin(now, seconds)
-            return self._nothing("learning")
+            return Motion(*_no_blobs(), 0.0, "learning")
         dt = min(1.0, max(1e-3, seconds - self._seconds))
         if self._seen == 1:
             # the first difference tells the camera's noise; what moves is too little of a picture to spoil a median
@@ -153,10 +153,6 @@ class MotionGate:
         self._learn_rain(changed, dt)
         blobs, fill, strength = self._blobs(changed)
         return Motion(blobs, fill, strength, level, "motion" if len(blobs) else "still")
-
-    def clock_share(self, box: tuple[float, float, float, float]) -> float:
-        """Share of ``box`` (xyxy, pixels) that lies on the burned-in clock."""
-        return clock_share(self.clock, self.block, box)
 
     def _begin(self, now: NDArray[np.float32], seconds: float) -> None:
         self._mean[:] = now
@@ -291,9 +287,6 @@ class MotionGate:
         # a new array, never the old one altered: who took the old one may still be reading it in another thread
         small = around.mean() <= LARGEST_CLOCK
         self.clock = around.astype(np.uint8) if small else np.zeros(self.shape, np.uint8)
-
-    def _nothing(self, reason: str) -> Motion:
-        return Motion(*_no_blobs(), 0.0, reason)
 
 
 def clock_share(clock: NDArray[np.uint8], block: int, box: tuple[float, float, float, float]) -> float:

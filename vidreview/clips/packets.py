@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -20,6 +20,7 @@ from vidreview.errors import MediaError, UsageError
 if TYPE_CHECKING:
     from av.container import InputContainer
     from av.packet import Packet
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 
@@ -160,6 +161,18 @@ class PacketIndex:
     def order(self, opener: Opener, first: int, last: int) -> list[int]:
         """The packets of these whose pictures are shown, in that order, from decoding them."""
         numbers: list[int] = []
+        for ordinal, frames in self.decode(opener, first, last):
+            made = [frame.opaque for frame in frames or ()]
+            numbers.extend(one if isinstance(one, int) else min(ordinal, last) for one in made)
+        return numbers
+
+    def decode(
+        self, opener: Opener, first: int, last: int
+    ) -> Generator[tuple[int, list[VideoFrame] | None], None, None]:
+        """Each packet from ``first`` to ``last``, then what the decoder still held, with the pictures it gave.
+
+        A picture's ``opaque`` is the place of its own packet. None where a packet failed: damage costs only itself.
+        """
         with opener(self.path) as opened:
             context = prepare(find_stream(opened, self.path, self.stream))
             packets: Iterator[Packet[Any] | None] = chain(self.read(opener, first, last), (None,))
@@ -167,11 +180,11 @@ class PacketIndex:
                 if packet is not None:
                     packet.opaque = ordinal
                 try:
-                    made = [frame.opaque for frame in context.decode(packet)]
-                    numbers.extend(one if isinstance(one, int) else min(ordinal, last) for one in made)
+                    frames = context.decode(packet)
                 except (av.error.FFmpegError, OSError, ValueError):
-                    continue  # damage costs its own packet
-        return numbers
+                    yield ordinal, None
+                else:
+                    yield ordinal, frames
 
     def read(self, opener: Opener, first: int, last: int) -> Iterator[Packet[Any]]:
         """The packets from ``first`` to ``last``, both included; seeks where that finds them.

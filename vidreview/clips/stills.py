@@ -2,38 +2,25 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import av
-import av.error
 import cv2
-from av.video.reformatter import ColorRange, Colorspace
 
-from vidreview.clips.packets import REORDER, Opener, PacketIndex, find_stream, prepare, read_index
+from vidreview.clips.packets import REORDER, Opener, PacketIndex, read_index
 from vidreview.clips.record import Parent, make_folder, write_bytes, write_manifest
+from vidreview.colours import colours_of, to_bgr
 from vidreview.errors import MediaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from av.packet import Packet
     from av.video.frame import VideoFrame
 
     from vidreview.model import Pixels
 
-#: AVFrame.colorspace (ITU-T H.273) → swscale's matrix and its name
-_MATRICES: Final = {
-    1: (Colorspace.ITU709, "BT.709"),
-    4: (Colorspace.FCC, "FCC"),
-    5: (Colorspace.ITU601, "BT.601"),
-    6: (Colorspace.ITU601, "BT.601"),
-    7: (Colorspace.SMPTE240M, "SMPTE 240M"),
-    9: (Colorspace.BT2020, "BT.2020"),
-}
 _ROTATIONS: Final = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 #: zlib level of PNG; lossless whatever it is
 _COMPRESSION: Final = 3
@@ -99,7 +86,7 @@ def still(
     frame = _decode(opener, index, packet)
     if frame is None:
         raise MediaError(f"{parent.path}: the frame at PTS {request.pts} ({request.seconds:.3f} s) cannot be decoded")
-    picture, colours = to_bgr(frame)
+    picture = to_bgr(frame)
     make_folder(folder)
     final = folder / f"{request.name}.png"
     sha256 = write_bytes(final, _png(picture))
@@ -125,7 +112,7 @@ def still(
         if request.timed and index.pts[packet] == request.pts
         else "the exhibit gives none for this frame: from its neighbours or the rate of the stream",
         "decoder": {"name": index.codec, "libavcodec": _version("libavcodec"), "libswscale": _version("libswscale")},
-        "colour": colours,
+        "colour": _colour_record(frame),
         "still": {"file": final.name, "sha256": sha256, "width": picture.shape[1], "height": picture.shape[0]},
         "display": None if display is None else {"file": display.name, "sha256": display_sha256, "made_by": how},
     }
@@ -151,44 +138,25 @@ def _decode_from(opener: Opener, index: PacketIndex, first: int, packet: int) ->
     """The picture of a packet, and whether anything from packet ``first`` up to it was damaged."""
     damaged = False
     last = min(len(index) - 1, packet + REORDER)  # no picture comes out later than that
-    with opener(index.path) as opened:
-        context = prepare(find_stream(opened, index.path, index.stream))
-        packets: Iterator[Packet[Any] | None] = chain(index.read(opener, first, last), (None,))
-        for ordinal, one in enumerate(packets, first):
-            if one is not None:
-                one.opaque = ordinal
-            try:
-                for frame in context.decode(one):
-                    damaged = damaged or bool(frame.is_corrupt)
-                    if frame.opaque == packet:
-                        return frame, damaged
-            except (av.error.FFmpegError, OSError, ValueError):
-                damaged = True  # damage costs its own packet
+    with closing(index.decode(opener, first, last)) as decoded:
+        for _, frames in decoded:
+            damaged = damaged or frames is None
+            for frame in frames or ():
+                damaged = damaged or bool(frame.is_corrupt)
+                if frame.opaque == packet:
+                    return frame, damaged
     return None, damaged
 
 
-def to_bgr(frame: VideoFrame) -> tuple[Pixels, dict[str, Any]]:
-    """The (height, width, 3) BGR picture, and by which colour range and matrix it was made.
-
-    A stream that declares no matrix is taken as players take it: BT.709 from 720 lines on, BT.601 below.
-    """
-    declared = _MATRICES.get(frame.colorspace)
-    matrix, name = declared or (_MATRICES[1] if frame.height >= 720 else _MATRICES[5])
-    full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
-    picture: Any = frame.reformat(
-        format="bgr24",
-        src_colorspace=matrix,
-        dst_colorspace=matrix,
-        src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-        dst_color_range=ColorRange.JPEG,
-    ).to_ndarray()
-    stated = full or frame.color_range == ColorRange.MPEG
-    return picture, {
+def _colour_record(frame: VideoFrame) -> dict[str, Any]:
+    """By which colour range and matrix the picture is made, for the record (rule D3)."""
+    colours = colours_of(frame)
+    return {
         "pixel_format": frame.format.name,
-        "matrix": name,
-        "matrix_declared": declared is not None,
-        "range": "full" if full else "limited",
-        "range_declared": stated,
+        "matrix": colours.matrix_name,
+        "matrix_declared": colours.matrix_declared,
+        "range": "full" if colours.full_range else "limited",
+        "range_declared": colours.range_declared,
         "declared_codes": {
             "colorspace": int(frame.colorspace),
             "range": int(frame.color_range),

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import av.error
 
+from vidreview.colours import to_bgr
 from vidreview.errors import MediaError
-from vidreview.media.pixels import luma, to_bgr
+from vidreview.media.pixels import luma
 from vidreview.media.probe import MAX_PIXELS, demux, probe, refusal, truncated_problem, untimed_problem
 from vidreview.media.source import Source
 from vidreview.media.timeline import DISORDER_INTERVALS, Ledger, Placed, Timeline

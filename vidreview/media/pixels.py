@@ -1,11 +1,10 @@
-"""Pictures as arrays: the luma plane without a copy, colours only when they are asked for."""
+"""The luma plane of a picture, without a copy where the decoder has one."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, cast
 
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace
 
 from vidreview.model import Pixels
 
@@ -21,16 +20,6 @@ LUMA_FIRST: Final = frozenset(
     )
 )
 
-#: AVFrame.colorspace (ITU-T H.273) → swscale's matrices.
-_MATRICES: Final = {
-    1: Colorspace.ITU709,
-    4: Colorspace.FCC,
-    5: Colorspace.ITU601,
-    6: Colorspace.ITU601,
-    7: Colorspace.SMPTE240M,
-}
-_FULL_RANGE: Final = 2
-
 
 def luma(frame: VideoFrame) -> Pixels:
     """The (height, width) luma of a picture: a view of the decoder's own plane where it has one, else a conversion."""
@@ -41,20 +30,3 @@ def luma(frame: VideoFrame) -> Pixels:
             # the array keeps the plane, and the plane the picture, alive
             return np.frombuffer(memoryview(plane), np.uint8, stride * height).reshape(height, stride)[:, : frame.width]
     return cast(Pixels, frame.reformat(format="gray").to_ndarray())
-
-
-def to_bgr(frame: VideoFrame) -> Pixels:
-    """The (height, width, 3) BGR picture, by the colour range and matrix that the stream declares.
-
-    A stream that declares no matrix is taken as players take it: BT.709 from 720 lines on, BT.601 below.
-    """
-    matrix = _MATRICES.get(frame.colorspace) or (Colorspace.ITU709 if frame.height >= 720 else Colorspace.ITU601)
-    full = frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj")
-    picture = frame.reformat(
-        format="bgr24",
-        src_colorspace=matrix,
-        dst_colorspace=matrix,
-        src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
-        dst_color_range=ColorRange.JPEG,
-    )
-    return cast(Pixels, picture.to_ndarray())

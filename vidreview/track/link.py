@@ -60,7 +60,7 @@ def _cost(a: Live, b: Live, size: tuple[int, int] | None) -> float:
         return float("inf")
     last, first = np.array(a.course.boxes[-1]), np.array(b.course.boxes[0])
     overlap = float(iou_matrix(last[None], first[None])[0, 0])
-    if overlap >= 0.3 and _drift(a, -1) < 0.3 and not at_edge(last, size):
+    if overlap >= 0.3 and _drift(a) < 0.3 and not at_edge(last, size):
         # it stood, and is found or moves off where it stood
         return (1.0 - overlap) + 0.2 * max(0.0, gap) / LONG_GAP_S
     if gap > (SHORT_GAP_S if a.named and b.named else BLOB_GAP_S):
@@ -105,8 +105,8 @@ def _velocity(track: Live, end: int) -> Float:
     return (_centre(np.array(course.boxes[high])) - _centre(np.array(course.boxes[low]))) / elapsed
 
 
-def _drift(track: Live, end: int) -> float:
-    """Speed at an end of the course, in own sizes a second."""
-    box = np.array(track.course.boxes[end])
+def _drift(track: Live) -> float:
+    """Speed at the end of the course, in own sizes a second."""
+    box = np.array(track.course.boxes[-1])
     size = max(8.0, float((box[2:] - box[:2]).mean()))
-    return float(np.hypot(*_velocity(track, end))) / size
+    return float(np.hypot(*_velocity(track, -1))) / size
