@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidreview.kernels import assign, boxes, diff, kalman
+from vidreview.kernels import assign, blobs, blocks, boxes, diff, gate, kalman
 
 HERE = Path(__file__).parent
 Arrays = tuple[NDArray[Any], ...]
@@ -27,12 +27,12 @@ compiled_only = pytest.mark.skipif(
 
 def kernels() -> dict[str, Any]:
     """Every compiled function of the package's kernels, by name."""
-    modules: tuple[ModuleType, ...] = (assign, boxes, diff, kalman)
+    modules: tuple[ModuleType, ...] = (assign, blobs, blocks, boxes, diff, gate, kalman)
     return {
         f"{module.__name__.rsplit('.', 1)[1]}.{name}": function
         for module in modules
         for name, function in vars(module).items()
-        if hasattr(function, "py_func")
+        if hasattr(function, "py_func") and function.__module__ == module.__name__
     }
 
 
@@ -61,29 +61,61 @@ def run_all(pick: Callable[[Any], Any]) -> dict[str, Arrays]:
     out["kalman.predict"] = (mean.copy(), cov.copy())
     pick(kalman.update)(mean, cov, some, some)
     out["kalman.update"] = (mean, cov)
-    plane = rng.integers(0, 256, 99 * 128 + 101).astype(np.uint8)
-    for name in ("block_means", "block_ranges"):
-        grid = np.zeros((13, 13), np.float32)
-        pick(getattr(diff, name))(plane, 128, 100, 101, 8, grid)
-        out[f"diff.{name}"] = (grid,)
-    now, old = out["diff.block_means"][0].reshape(-1), rng.uniform(90, 160, 169).astype(np.float32)
-    out["diff.fit_light"] = (np.array(pick(diff.fit_light)(now, old, 2, 3.0)),)
+    plane = rng.integers(0, 256, 100 * 128).astype(np.uint8)
+    grid, ranges, contrast = (np.zeros((13, 13), np.float32) for _ in range(3))
+    pick(blocks.block_means)(plane, plane.view(np.uint64), 128, 100, 101, 8, grid)
+    pick(blocks.block_ranges)(plane, 128, 100, 101, 8, ranges)
+    out["blocks.block_means"], out["blocks.block_ranges"] = (grid,), (ranges,)
+    now, old = grid.reshape(-1), rng.uniform(90, 160, 169).astype(np.float32)
+    out["diff.fit_light"] = (np.array(pick(diff.fit_light)(now, old, 2, 3.0, 1.1, 3.0)),)
+    out["diff.typical"] = (np.array(pick(diff.typical)(old, 3)),)
+    out["diff.typical_jump"] = (np.array(pick(diff.typical_jump)(now, old, 2)),)
+    moved = pick(diff.find_contrast)(ranges, old.reshape(13, 13), grid, 1.1, -4.0, 2, 24.0, contrast)
+    out["diff.find_contrast"] = (np.array(moved), contrast)
     state = [rng.uniform(0, high, 169).astype(np.float32) for high in (255, 255, 6, 6, 255, 4, 8)]
-    verdict, strength = np.zeros(169, np.uint8), np.zeros(169, np.float32)
-    for _ in range(5):
-        pick(diff.compare)(now, *state, 1.1, -4.0, 0.9, 4.5, 3.0, 4.0, 6.0, 12.0, verdict, strength)
-    out["diff.compare"] = (*state, verdict, strength)
+    verdict, changed, masked = np.zeros((3, 13, 13), np.uint8)
+    masked[3:5, 2:9] = 1
+    strength = np.zeros((13, 13), np.float32)
+    marks = (verdict.reshape(-1), strength.reshape(-1), changed.reshape(-1))
+    rules = (1.1, -4.0, 0.9, 4.5, 3.0, 4.0, 6.0, 12.0)
+    counts = [pick(diff.compare)(now, *state, masked.reshape(-1), *rules, *marks) for _ in range(5)]
+    out["diff.compare"] = (*state, *marks, np.array(counts))
     ticks = np.zeros((5, 169), np.float32)
     for k in range(5):
         pick(diff.count_ticks)(now, old, 7.3 + k, 0.2, 3.0, ticks)
     out["diff.count_ticks"] = (ticks,)
-    changed = (rng.random((13, 13)) < 0.5).astype(np.uint8)
-    labels = rng.integers(1, 5, (13, 13)).astype(np.int32)
-    pick(diff.drop_halo)(labels, changed, strength.reshape(13, 13), 0.3, 2.0, 4)
-    out["diff.drop_halo"] = (changed,)
-    found = np.zeros((4, 7), np.float32)
-    pick(diff.blob_boxes)(labels, changed, strength.reshape(13, 13), state[5].reshape(13, 13), 0.5, found)
-    out["diff.blob_boxes"] = (found,)
+    some_changed = (rng.random((13, 13)) < 0.1).astype(np.uint8)
+    strength = rng.uniform(0, 9, (13, 13)).astype(np.float32)
+    ys, xs = (v.copy() for v in np.nonzero(some_changed))
+    out["blobs._root"] = (np.array(pick(blobs._root)(np.array([0, 0, 1, 2]), 3)),)
+    out["blobs.groups"] = (pick(blobs.groups)(ys, xs),)
+    held_s = state[5].reshape(13, 13)
+    out["blobs.find_blobs"] = (pick(blobs.find_blobs)(some_changed, strength, held_s, 0.3, 2.0, 0.5, 0.05, 3.0),)
+    out["blobs.count_lone"] = (np.array(pick(blobs.count_lone)(masked, some_changed, verdict)),)
+    out |= run_gate(rng, pick)
+    return out
+
+
+def run_gate(rng: np.random.Generator, pick: Callable[[Any], Any]) -> dict[str, Arrays]:
+    """The same for the kernels that hold the gate's memory."""
+    film = rng.normal(100, 1.0, (8, 12, 16)).astype(np.float32)
+    film[4:, 3:6, 5:8] += np.float32(40)
+    film[6:] += np.float32(4)
+    state = np.zeros((9, 12, 16), np.float32)
+    state[[gate.BEFORE, gate.MEAN, gate.HELD]] = film[0]
+    state[gate.OLD], state[gate.NOISE] = np.nan, 2.0
+    marks, ticks = np.zeros((5, 12, 16), np.uint8), np.zeros((5, 192), np.float32)
+    memory = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 2.0, 0.0])
+    found = [
+        pick(gate.watch)(now, state, marks, ticks, memory, k / 5, 0.2, 1.1, 4.5, 3) for k, now in enumerate(film[1:], 1)
+    ]
+    out: dict[str, Arrays] = {"gate.watch": (*found, state.copy(), marks.copy(), ticks, memory.copy())}
+    noise, now = state[gate.NOISE].reshape(-1), film[5].reshape(-1)
+    pulse = pick(gate.learn_pulse)(now, film[4].reshape(-1), noise, memory, 1, True)
+    pick(gate.learn_rain)(marks, memory, 0.2)
+    out["gate.learn_pulse"] = (np.array(pulse), noise)
+    out["gate.learn_rain"] = (marks, memory)
+    out["gate.shift"] = (np.array(pick(gate.shift)(1.1, -4.0)),)
     return out
 
 

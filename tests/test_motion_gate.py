@@ -73,12 +73,15 @@ def test_what_was_said_stays_as_it_was_said() -> None:
 
 def test_a_decoders_plane_is_not_copied_and_not_written() -> None:
     picture = next(scene().frames())[0]
-    for luma in (picture, padded(picture, 384), padded(picture, 321)):
+    memory = padded(picture, 384)
+    for luma in (memory, memory[:, :313], memory[8:-8, 16:], memory[:1]):
         before = luma.copy()
-        flat, stride = flat_plane(luma)
+        flat, words, stride = flat_plane(luma)
         assert np.shares_memory(flat, luma)
-        assert stride == luma.strides[0]
-        assert not flat.flags.writeable
+        assert np.shares_memory(words, luma)
+        assert stride == 384
+        rows = np.lib.stride_tricks.as_strided(flat, luma.shape, (stride, 1))
+        assert np.array_equal(rows, luma)
         MotionGate(320, 180, 4.5).see(luma, 0.0)
         assert np.array_equal(luma, before)
 
@@ -92,8 +95,9 @@ def test_a_plane_that_is_only_read_is_taken() -> None:
 def test_a_picture_upside_down_or_sideways_is_taken_as_it_is_seen() -> None:
     picture = next(scene().frames())[0]
     flipped, turned = picture[::-1], picture.T
-    for view in (flipped, turned, picture[:, ::2]):
-        flat, stride = flat_plane(view)
+    for view in (flipped, turned, picture[:, ::2], padded(picture, 321), padded(picture, 384)[:, 3:]):
+        flat, words, stride = flat_plane(view)
+        assert words.tobytes() == flat[: words.nbytes].tobytes()
         rows = np.lib.stride_tricks.as_strided(flat, view.shape, (stride, 1))
         assert np.array_equal(rows, view)
 

@@ -333,7 +333,7 @@ def test_headlights_are_gone_within_a_second() -> None:
     assert late == []
 
 
-@pytest.mark.parametrize(("streaks", "most"), [(5, 0.07), (20, 0.07), (80, 0.25)])
+@pytest.mark.parametrize(("streaks", "most"), [(5, 0.1), (20, 0.1), (80, 0.25)])
 def test_rain_is_learnt(streaks: int, most: float) -> None:
     assert watch(Scene(length_s=24, things=[Rain(streaks)])).blobs(from_s=10) <= most
 

@@ -211,11 +211,11 @@ def _test_kernel() -> None:
     """The compiled block means against numpy's."""
     import numpy as np
 
-    from vidreview.kernels.diff import block_means
+    from vidreview.kernels.blocks import block_means
 
     plane = np.arange(64 * 96, dtype=np.uint64).astype(np.uint8)
     out = np.zeros((8, 12), np.float32)
-    block_means(plane, 96, 64, 96, 8, out)
+    block_means(plane, plane.view(np.uint64), 96, 64, 96, 8, out)
     expected = plane.reshape(8, 8, 12, 8).mean(axis=(1, 3))
     _expect(bool(np.allclose(out, expected, atol=1e-3)), "compiled block means differ from numpy's")
 

@@ -2,6 +2,8 @@
 
 Every kernel has an explicit signature (compiled once, then cached on disk), releases the GIL, and is compiled
 without fastmath: the same input gives the same bits on every run, which a record that must be repeatable needs.
+A division by zero gives infinity or NaN, as IEEE 754 and numpy have it: a check before each division, which Python's
+rule asks for, would keep loops from being vectorised.
 """
 
 from __future__ import annotations
@@ -16,8 +18,11 @@ Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
 #: a plane of bytes that is only read: the decoder's own memory
 PLANE = numba.types.Array(numba.types.uint8, 1, "C", readonly=True)
+#: the same memory, eight bytes at a time
+WORDS = numba.types.Array(numba.types.uint64, 1, "C", readonly=True)
 
 
 def kernel(signature: Any) -> Callable[[Kernel], Kernel]:
     """Compile a function of arrays and scalars for ``signature``; NUMBA_DISABLE_JIT=1 leaves it plain Python."""
-    return cast("Callable[[Kernel], Kernel]", numba.njit(signature, nogil=True, cache=True, fastmath=False))
+    compiled = numba.njit(signature, nogil=True, cache=True, fastmath=False, error_model="numpy")
+    return cast("Callable[[Kernel], Kernel]", compiled)

@@ -1,79 +1,44 @@
-"""Arithmetic of the motion gate on block means of luma."""
+"""Arithmetic of the motion gate on block means of luma.
+
+The state of a background is a set of arrays of one length, a value for each block. The loops over them are short and
+plain, with choices rather than branches, so that they are vectorised; what is rare is dealt with apart.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from numba import types
 from numpy.typing import NDArray
 
-from vidreview.kernels._jit import PLANE, kernel
+from vidreview.kernels._jit import kernel
 
 Float = NDArray[np.float32]
 
 #: verdicts of ``compare`` on a block
 SAME, REVEALED, CHANGED = 0, 1, 2
+#: share of the blocks that yesterday's light must explain before it is taken as the beginning of today's
+AGREES = 0.6
 
 
-@kernel(types.void(PLANE, types.int64, types.int64, types.int64, types.int64, types.float32[:, ::1]))
-def block_means(plane: NDArray[np.uint8], stride: int, height: int, width: int, block: int, out: Float) -> None:
-    """Mean of each ``block`` × ``block`` square of a plane whose rows begin ``stride`` bytes apart, into ``out``.
-
-    ``out`` is (⌈height / block⌉, ⌈width / block⌉); squares at the right and lower edge are as small as what is left.
-    """
-    rows, columns = out.shape[0], out.shape[1]
-    sums = np.zeros(width, np.uint32)
-    for by in range(rows):
-        top, bottom = by * block, min(height, (by + 1) * block)
-        sums[:] = 0
-        for y in range(top, bottom):
-            line = plane[y * stride : y * stride + width]
-            for x in range(width):
-                sums[x] += line[x]
-        for bx in range(columns):
-            left, right = bx * block, min(width, (bx + 1) * block)
-            total = np.uint32(0)
-            for x in range(left, right):
-                total += sums[x]
-            out[by, bx] = np.float32(total) / np.float32((bottom - top) * (right - left))
-
-
-@kernel(types.void(PLANE, types.int64, types.int64, types.int64, types.int64, types.float32[:, ::1]))
-def block_ranges(plane: NDArray[np.uint8], stride: int, height: int, width: int, block: int, out: Float) -> None:
-    """Difference of the brightest and darkest pixel of each square, laid out as for ``block_means``."""
-    rows, columns = out.shape[0], out.shape[1]
-    low = np.zeros(width, np.uint8)
-    high = np.zeros(width, np.uint8)
-    for by in range(rows):
-        low[:] = 255
-        high[:] = 0
-        for y in range(by * block, min(height, (by + 1) * block)):
-            line = plane[y * stride : y * stride + width]
-            for x in range(width):
-                low[x] = min(low[x], line[x])
-                high[x] = max(high[x], line[x])
-        for bx in range(columns):
-            darkest, brightest = np.uint8(255), np.uint8(0)
-            for x in range(bx * block, min(width, (bx + 1) * block)):
-                darkest = min(darkest, low[x])
-                brightest = max(brightest, high[x])
-            out[by, bx] = np.float32(np.int64(brightest) - np.int64(darkest))
-
-
-@kernel("UniTuple(float64, 2)(float32[::1], float32[::1], int64, float64)")
-def fit_light(now: Float, mean: Float, step: int, loose: float) -> tuple[float, float]:
+@kernel("UniTuple(float64, 2)(float32[::1], float32[::1], int64, float64, float64, float64)")
+def fit_light(now: Float, mean: Float, step: int, loose: float, gain: float, offset: float) -> tuple[float, float]:
     """Gain g and offset o of ``now ≈ g · mean + o`` over every ``step``-th block, blind to what else has changed.
 
-    Least squares on the blocks that the previous round explains within ``loose`` levels, four rounds, beginning from
-    the median difference. Gain stays 1 where the blocks are too alike to tell it from an offset.
+    Least squares on the blocks that the previous round explains within ``loose`` levels. The rounds begin from the
+    ``gain`` and ``offset`` handed in, the last frame's, when these explain most blocks, else from the median
+    difference, with a tolerance that narrows in four rounds. Gain stays 1 where the blocks are too alike to tell it
+    from an offset.
     """
     count = (now.size + step - 1) // step
-    differences = np.empty(count, np.float64)
+    agree = np.int64(0)
     for k in range(count):
-        differences[k] = np.float64(now[k * step]) - np.float64(mean[k * step])
-    offset = float(np.median(differences))
-    gain = 1.0
-    tolerance = 4.0 * loose
-    for _ in range(4):
+        agree += abs(np.float64(now[k * step]) - gain * np.float64(mean[k * step]) - offset) <= loose
+    tolerance = 2.0 * loose
+    if agree < AGREES * count:
+        differences = np.empty(count, np.float64)
+        for k in range(count):
+            differences[k] = np.float64(now[k * step]) - np.float64(mean[k * step])
+        gain, offset, tolerance = 1.0, float(np.median(differences)), 4.0 * loose
+    while True:
         n, sx, sy, sxx, sxy = 0.0, 0.0, 0.0, 0.0, 0.0
         for k in range(count):
             x = np.float64(mean[k * step])
@@ -91,13 +56,35 @@ def fit_light(now: Float, mean: Float, step: int, loose: float) -> tuple[float, 
         if spread > 25.0:
             gain = min(4.0, max(0.25, (sxy / n - sx / n * sy / n) / spread))
         offset = sy / n - gain * sx / n
+        if tolerance <= loose:
+            break
         tolerance = max(loose, 0.5 * tolerance)
     return gain, offset
 
 
+@kernel("float64(float32[::1], int64)")
+def typical(values: Float, step: int) -> float:
+    """Median of every ``step``-th value."""
+    return float(np.median(values[::step].copy()))
+
+
+@kernel("UniTuple(float64, 2)(float32[::1], float32[::1], int64)")
+def typical_jump(now: Float, before: Float, step: int) -> tuple[float, float]:
+    """Median of ``now`` − ``before`` over every ``step``-th block, and the median distance from it."""
+    count = (now.size + step - 1) // step
+    jumps = np.empty(count, np.float64)
+    for k in range(count):
+        jumps[k] = np.float64(now[k * step]) - np.float64(before[k * step])
+    light = float(np.median(jumps))
+    for k in range(count):
+        jumps[k] = abs(jumps[k] - light)
+    return light, float(np.median(jumps))
+
+
 @kernel(
-    "void(float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[::1],"
-    " float32[::1], float64, float64, float64, float64, float64, float64, float64, float64, uint8[::1], float32[::1])"
+    "int64(float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[::1], float32[::1],"
+    " float32[::1], uint8[::1], float64, float64, float64, float64, float64, float64, float64, float64, uint8[::1],"
+    " float32[::1], uint8[::1])"
 )
 def compare(
     now: Float,
@@ -108,6 +95,7 @@ def compare(
     held: Float,
     held_s: Float,
     lived_s: Float,
+    masked: NDArray[np.uint8],
     gain: float,
     offset: float,
     dt: float,
@@ -118,55 +106,72 @@ def compare(
     forget_s: float,
     verdict: NDArray[np.uint8],
     strength: Float,
-) -> None:
-    """Compare each block with its background and let the background follow, in place.
+    changed: NDArray[np.uint8],
+) -> int:
+    """Compare each block with its background and let the background follow, in place; how many have ``changed``.
 
     A block is SAME within ``threshold`` · noise, or ``slack``, or ``least`` levels, whichever is most, of
     ``gain`` · mean + ``offset`` (within 0 to 255), and a quarter of what those two change; REVEALED when it is what the
     background was before something stood there (``old``, NaN for none); else CHANGED. A changed block that holds one
     value for ``absorb_s`` seconds becomes background, and the one before is remembered as ``old`` until it is seen
-    again or the new one has stood for ``forget_s``. ``strength`` is the change in multiples of the limit. ``lived_s``
-    counts the background's own seconds: until ``learn_s`` it follows as a plain mean, and within 1 s where the light
-    has moved it by more than ``least``. ``verdict`` comes in as of the last frame: each time a block leaves SAME, its
-    noise grows a little.
+    again or the new one has stood for ``forget_s``. ``lived_s`` counts the background's own seconds: until ``learn_s``
+    it follows as a plain mean, and within 1 s where the light has moved it by more than ``least``. ``verdict`` comes in
+    as of the last frame: each time a block leaves SAME, its noise grows a little. ``strength`` is the change of what is
+    not SAME, in multiples of the limit, else 0; ``changed`` is 1 for CHANGED where ``masked`` is 0.
     """
-    slowly, soon = min(1.0, dt / learn_s), min(1.0, dt)
-    steady = gain == 1.0 and offset == 0.0
-    for k in range(now.size):
-        x = np.float64(now[k])
-        expected = min(255.0, max(0.0, gain * np.float64(mean[k]) + offset))
-        change = x - expected
-        size = abs(change)
+    size = now.size
+    g, o, t, limit_of_noise = np.float32(gain), np.float32(offset), np.float32(dt), np.float32(threshold)
+    lowest, learnt, forgotten = np.float32(least), np.float32(learn_s), np.float32(forget_s)
+    none, one, white = np.float32(0.0), np.float32(1.0), np.float32(255.0)
+    slowly, soon = min(one, t / learnt), min(one, t)
+    expected = np.empty(size, np.float32)
+    limit = np.empty(size, np.float32)
+    light = np.empty(size, np.float32)
+    for k in range(size):
+        expected[k] = min(white, max(none, g * mean[k] + o))
+    for k in range(size):
         # by how much the light has moved a block is itself known only roughly
-        moved = abs(expected - np.float64(mean[k]))
-        limit = max(least, threshold * np.float64(noise[k]), np.float64(slack[k])) + 0.25 * moved
-        strength[k] = np.float32(size / limit)
+        rough = np.float32(0.25) * abs(expected[k] - mean[k])
+        limit[k] = max(lowest, max(limit_of_noise * noise[k], slack[k])) + rough
+    for k in range(size):
         # what the light does to a block must soon be background, or a figure is lost in the quarter above
-        light = soon if moved > least else slowly
-        if not steady:
+        light[k] = soon if abs(expected[k] - mean[k]) > lowest else slowly
+    if g != one or o != none:
+        for k in range(size):
             # the light moves what is hidden, too
-            old[k] = np.float32(old[k] + light * ((gain - 1.0) * np.float64(old[k]) + offset))
+            old[k] = old[k] + light[k] * ((g - one) * old[k] + o)
+    for k in range(size):
         # one value held for a while stands; a little closer than the limit, so that what is just beyond it is not held
-        if abs(x - np.float64(held[k])) <= 0.75 * limit:
-            held_s[k] = np.float32(held_s[k] + dt)
-            held[k] = np.float32(held[k] + soon * (x - held[k]))
-        else:
-            held[k] = np.float32(x)
-            held_s[k] = np.float32(0.0)
-        if size <= limit:
+        stays = abs(now[k] - held[k]) <= np.float32(0.75) * limit[k]
+        held_s[k] = held_s[k] + t if stays else none
+        held[k] = held[k] + soon * (now[k] - held[k]) if stays else now[k]
+    for k in range(size):
+        # what is not the same goes its own way below; here it follows the light alone
+        away = abs(now[k] - expected[k])
+        follow = max(light[k], t / max(t, min(lived_s[k] + t, learnt)))
+        same = away <= limit[k]
+        noise[k] = noise[k] + np.float32(0.3) * follow * (np.float32(1.25) * away - noise[k]) if same else noise[k]
+    for k in range(size):
+        same = abs(now[k] - expected[k]) <= limit[k]
+        follow = max(light[k], t / max(t, min(lived_s[k] + t, learnt)))
+        mean[k] = mean[k] + (follow * (now[k] - mean[k]) if same else light[k] * (expected[k] - mean[k]))
+    for k in range(size):
+        lived_s[k] = lived_s[k] + t if abs(now[k] - expected[k]) <= limit[k] else lived_s[k]
+    for k in range(size):
+        long = abs(now[k] - expected[k]) <= limit[k] and lived_s[k] >= forgotten
+        old[k] = np.float32(np.nan) if long else old[k]
+    count = 0
+    for k in range(size):
+        away = abs(now[k] - expected[k])
+        strength[k], changed[k] = none, 0
+        if away <= limit[k]:
             verdict[k] = SAME
-            follow = max(light, dt / max(dt, min(np.float64(lived_s[k]) + dt, learn_s)))
-            mean[k] = np.float32(mean[k] + follow * (x - mean[k]))
-            noise[k] = np.float32(noise[k] + 0.3 * follow * (1.25 * size - noise[k]))
-            lived_s[k] = np.float32(lived_s[k] + dt)
-            if lived_s[k] >= forget_s:
-                old[k] = np.float32(np.nan)
             continue
+        strength[k] = away / limit[k]
         if verdict[k] == SAME:
             # what comes and goes again and again (leaves, water) is this block's noise; one passer-by is not
-            noise[k] = np.float32(noise[k] + 0.05 * (min(size, 3.0 * limit) - noise[k]))
-        mean[k] = np.float32(mean[k] + light * (expected - mean[k]))
-        revealed = not np.isnan(old[k]) and abs(x - (gain * np.float64(old[k]) + offset)) <= limit
+            noise[k] = noise[k] + np.float32(0.05) * (min(away, np.float32(3.0) * limit[k]) - noise[k])
+        revealed = not np.isnan(old[k]) and abs(now[k] - (g * old[k] + o)) <= limit[k]
         verdict[k] = REVEALED if revealed else CHANGED
         if held_s[k] >= (1.0 if revealed else absorb_s):
             if revealed:
@@ -176,86 +181,74 @@ def compare(
                 old[k] = mean[k]
             # background from here on, in the light that the rest of the background is remembered in
             verdict[k] = SAME
-            mean[k] = np.float32(min(255.0, max(0.0, (np.float64(held[k]) - offset) / gain)))
-            lived_s[k] = np.float32(max(0.0, min(np.float64(held_s[k]), learn_s)))
+            mean[k] = min(white, max(none, (held[k] - o) / g))
+            lived_s[k] = max(none, min(held_s[k], learnt))
+        elif not revealed and masked[k] == 0:
+            changed[k] = 1
+            count += 1
+    return count
+
+
+@kernel("float64(float32[:,::1], float32[:,::1], float32[:,::1], float64, float64, int64, float64, float32[:,::1])")
+def find_contrast(
+    ranges: Float,
+    mean: Float,
+    now: Float,
+    gain: float,
+    offset: float,
+    step: int,
+    least: float,
+    contrast: Float,
+) -> float:
+    """How strong an edge lies in or beside each block, into ``contrast``, and how far the picture trembles on them.
+
+    A block's contrast is its own range or that of the 3 × 3 background ``mean`` about it, whichever is more. The
+    tremble is the median of |``now`` − (``gain`` · mean + ``offset``)| / contrast over the blocks whose contrast is at
+    least ``least`` and that of every ``step``-th block's median; −1 where these are fewer than 16.
+    """
+    rows, columns = mean.shape[0], mean.shape[1]
+    low, high = np.empty(columns, np.float32), np.empty(columns, np.float32)
+    for y in range(rows):
+        low[:] = mean[y]
+        high[:] = mean[y]
+        for v in range(max(0, y - 1), min(rows, y + 2)):
+            for x in range(columns):
+                low[x] = min(low[x], mean[v, x])
+                high[x] = max(high[x], mean[v, x])
+        for x in range(columns):
+            left, right = max(0, x - 1), min(columns - 1, x + 1)
+            darkest = min(low[x], min(low[left], low[right]))
+            brightest = max(high[x], max(high[left], high[right]))
+            contrast[y, x] = max(ranges[y, x], brightest - darkest)
+    every = contrast.reshape(rows * columns)[::step].copy()
+    telling = max(least, float(np.median(every)))
+    moved = np.empty(rows * columns, np.float64)
+    n = 0
+    for y in range(rows):
+        for x in range(columns):
+            if contrast[y, x] >= telling:
+                away = np.float64(now[y, x]) - (gain * np.float64(mean[y, x]) + offset)
+                moved[n] = abs(away) / np.float64(contrast[y, x])
+                n += 1
+    return float(np.median(moved[:n])) if n >= 16 else -1.0
 
 
 @kernel("void(float32[::1], float32[::1], float64, float64, float64, float32[:,::1])")
-def count_ticks(now: Float, before: Float, seconds: float, dt: float, least: float, ticks: Float) -> None:
-    """Note when in the second each block jumps, and how far; ``ticks`` (5, n) fades over 60 s.
+def count_ticks(now: Float, before: Float, seconds: float, weight: float, least: float, ticks: Float) -> None:
+    """Note with ``weight`` when in the second each block jumps, and how far, in ``ticks`` (5, n).
 
     Its rows are the number of jumps, Σcos and Σsin of their phases, and the sums of the jumps and of their sizes. A
     burned-in clock's digits jump by more than ``least`` levels once a second at one phase, now up, now down; nothing
     that walks does. A block's own noise is no measure here: where digits stand, the digits are what it has learnt.
     """
-    fade = np.float32(np.exp(-dt / 60.0))
     angle = 2.0 * np.pi * seconds
-    east, north = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    for row in range(5):
-        for k in range(now.size):
-            ticks[row, k] *= fade
+    one, limit = np.float32(weight), np.float32(least)
+    east, north = np.float32(weight * np.cos(angle)), np.float32(weight * np.sin(angle))
     for k in range(now.size):
         jump = now[k] - before[k]
-        if abs(jump) > least:
-            ticks[0, k] += np.float32(1.0)
+        if abs(jump) > limit:
+            ticks[0, k] += one
             ticks[1, k] += east
             ticks[2, k] += north
-            ticks[3, k] += jump
-            ticks[4, k] += abs(jump)
-
-
-@kernel("void(int32[:,::1], uint8[:,::1], float32[:,::1], float64, float64, int64)")
-def drop_halo(
-    labels: NDArray[np.int32], changed: NDArray[np.uint8], strength: Float, share: float, most: float, count: int
-) -> None:
-    """Clear in ``changed`` the blocks of each of ``count`` labels weaker than ``share`` of its strongest, in place.
-
-    What surrounds an object, its shadow and the camera's answer to it, changes less than the object itself; a block
-    of strength ``most`` is never cleared.
-    """
-    peak = np.zeros(count, np.float32)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            if changed[y, x] != 0:
-                k = labels[y, x] - 1
-                peak[k] = max(peak[k], strength[y, x])
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            if changed[y, x] != 0 and strength[y, x] < min(most, share * peak[labels[y, x] - 1]):
-                changed[y, x] = 0
-
-
-@kernel("void(int32[:,::1], uint8[:,::1], float32[:,::1], float32[:,::1], float64, float32[:,::1])")
-def blob_boxes(
-    labels: NDArray[np.int32],
-    changed: NDArray[np.uint8],
-    strength: Float,
-    held_s: Float,
-    alive_s: float,
-    out: Float,
-) -> None:
-    """Sum up each label's changed blocks: ``out`` (n, 7) gets x1, y1, x2, y2 in blocks, count, mean strength, live.
-
-    ``labels`` (rows, columns) counts from 1; blocks that did not change lie between, not in, a blob. A block is live
-    when it has held one value for less than ``alive_s``: what only stands there differently has none.
-    """
-    n = out.shape[0]
-    for k in range(n):
-        out[k, 0], out[k, 1] = np.float32(labels.shape[1]), np.float32(labels.shape[0])
-        for c in range(2, 7):
-            out[k, c] = np.float32(0.0)
-    for y in range(labels.shape[0]):
-        for x in range(labels.shape[1]):
-            if changed[y, x] == 0:
-                continue
-            k = labels[y, x] - 1
-            out[k, 0] = min(out[k, 0], np.float32(x))
-            out[k, 1] = min(out[k, 1], np.float32(y))
-            out[k, 2] = max(out[k, 2], np.float32(x + 1))
-            out[k, 3] = max(out[k, 3], np.float32(y + 1))
-            out[k, 4] += np.float32(1.0)
-            out[k, 5] += strength[y, x]
-            if held_s[y, x] < alive_s:
-                out[k, 6] += np.float32(1.0)
-    for k in range(n):
-        out[k, 5] /= max(np.float32(1.0), out[k, 4])
+            ticks[3, k] += one * jump
+            ticks[4, k] += one * abs(jump)
