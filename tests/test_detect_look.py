@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidreview.detect.look import CONTEXTS, CROP_SIZE, TURNS, look
+from vidreview.detect.look import CONTEXTS, CROP_SIZE, look
 from vidreview.model import Detections, Pixels
 
 
@@ -66,7 +66,7 @@ def test_crops_are_fed_at_one_size_by_turns_of_three_scales() -> None:
         look(detector, scene(box), 0, place(box, before))
         whole, *crops = detector.shown
         assert whole[1] is None
-        assert len(crops) == len(TURNS)
+        assert len(crops) == 1 + before % 2, "every other time turned, too"
         assert {size for _, size in crops} == {CROP_SIZE}
         sides.append(crops[0][0][0])
     assert sides[:3] == [int(c * 40) if c * 40 > 64 else 64 for c in CONTEXTS]
@@ -102,8 +102,18 @@ def test_only_vehicles_are_believed_in_a_turned_crop() -> None:
             span = lit.max(axis=0) - lit.min(axis=0) if len(lit) else np.zeros(2)
             return super()._one(picture) if span[1] > span[0] else Detections.none()
 
-    assert len(look(Sideways(label=2, blind_to_whole=400), scene(box), 0, place(box)).detections) == 1
-    assert len(look(Sideways(label=0, blind_to_whole=400), scene(box), 0, place(box)).detections) == 0
+    assert len(look(Sideways(label=2, blind_to_whole=400), scene(box), 0, place(box, 1)).detections) == 1
+    assert len(look(Sideways(label=0, blind_to_whole=400), scene(box), 0, place(box, 1)).detections) == 0
+
+
+def test_without_the_whole_only_the_places_are_looked_at() -> None:
+    box, far = (200, 100, 220, 130), (20, 20, 40, 40)
+    picture = np.maximum(scene(box), scene(far))
+    detector = Bright()
+    found = look(detector, picture, 0, place(box), whole=False)
+    assert found.detections.boxes.tolist() == [list(box)]
+    assert found.closer.tolist() == [True]
+    assert all(max(shape) < 400 for shape, _ in detector.shown)
 
 
 @pytest.mark.parametrize("rotation", [0, 90, 180, 270])

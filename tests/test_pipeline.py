@@ -63,7 +63,7 @@ def test_tracks_lie_on_the_object(visit: Path, tmp_path: Path) -> None:
 def test_quiet_footage_is_looked_at_now_and_then_and_no_more(tmp_path: Path) -> None:
     quiet = film(tmp_path / "films" / "quiet.mp4", 200, [])
     detector = RedDetector()
-    run([quiet], tmp_path / "case", detector)
+    scan([quiet], tmp_path / "case", ScanSettings(idle_every_s=5.0), detector=detector)
     found = look_up(tmp_path / "case")
     assert found["events"] == []
     assert found["coverage"][0]["detector_frames"] == 4, "at 0, 5, 10 and 15 s"

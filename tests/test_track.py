@@ -374,6 +374,65 @@ def test_no_closer_look_is_spent_on_flicker_or_on_splinters_of_what_is_known() -
     assert asked == []
 
 
+def test_what_does_not_get_anywhere_has_few_closer_looks() -> None:
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+    asked: dict[str, int] = {"stays": 0, "goes": 0}
+    for clock in clocks(4.0):
+        goes = walker()(clock[2])
+        sways = 4.0 * (clock[0] % 3)
+        for wanted, _ in tracker.unnamed(clock[2], 4):
+            asked["stays" if wanted[0] > 700 else "goes"] += 1
+        tracker.update(clock, detections(), blobs(goes, (800 + sways, 300, 860 + sways, 380)))
+    assert asked["stays"] == 2
+    assert asked["goes"] >= 12
+
+
+def test_a_look_at_places_is_counted_only_for_what_was_looked_at() -> None:
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+    still = walker(x=600, speed=0.0)
+    for clock in clocks(1.0):
+        box, other = walker()(clock[2]), still(clock[2])
+        assert box is not None
+        assert other is not None
+        tracker.update(clock, detections((other, 0.8, "person")), blobs(box, other))
+    known = next(t for t in tracker.live if t.named)
+    unknown = next(t for t in tracker.live if not t.named)
+    looks = known.looks, unknown.looks
+    assert len(tracker.unnamed(1.0, 4)) == 1
+    tracker.update((10, 10 * 512, 1.0), detections(), blobs(walker()(1.0)), whole=False)
+    assert (known.looks, unknown.looks) == (looks[0], looks[1] + 1)
+
+
+def test_who_is_alone_is_looked_at_less_often_than_two_who_could_be_confused() -> None:
+    def wait(*lanes: Path) -> float:
+        tracker = Tracker(0.4, Verdicts(), SIZE)
+        for clock in clocks(3.0):
+            boxes = [lane(clock[2]) for lane in lanes]
+            found = detections(*((box, 0.8, "person") for box in boxes if box))
+            tracker.update(clock, found, blobs(*boxes))
+        return tracker.next_look_s(0.1, 10.0)
+
+    alone = wait(walker())
+    assert wait(walker(), walker(x=160)) < 0.8 * alone
+    assert wait(walker(), walker(x=600)) == pytest.approx(alone, rel=0.1)
+
+
+def test_a_flash_of_a_frame_or_two_calls_no_detector_unless_frames_are_far_apart() -> None:
+    for fps, called in ((10.0, False), (1.0, True)):
+        tracker = Tracker(0.4, Verdicts(), SIZE)
+        for clock in clocks(3.0 if fps > 2 else 6.0, fps):
+            last = clock
+            tracker.update(clock, detections(), blobs())
+        tracker.update((last[0] + 1, last[1] + 512, last[2] + 1 / fps), None, blobs((300, 300, 340, 400)))
+        assert (tracker.next_look_s(0.2, 9.0) < 1.0) == called
+
+
+def test_who_leaves_is_not_joined_to_who_comes_there_long_after() -> None:
+    """Somebody is seen for a moment at one place; twenty seconds later somebody else is."""
+    first, second = walker(x=600, speed=10, ends=0.8), walker(x=600, speed=10, begins=21.0, ends=23.0)
+    assert len(kept(play([(first, "person", sure), (second, "person", sure)], 26.0))) == 2
+
+
 def test_a_vehicle_that_is_soon_lost_after_it_came_is_not_taken_for_a_parked_one() -> None:
     """It enters at the edge, is recognised, and lost behind another before it has moved by its own size."""
 

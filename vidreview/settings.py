@@ -20,11 +20,11 @@ class ScanSettings:
     #: longest side of what the detector is fed, pixels, a multiple of 32
     detect_size: int = 640
     #: seconds between looks of the detector while something new or unsettled moves
-    detect_every_s: float = 0.2
+    detect_every_s: float = 0.3
     #: seconds between looks while all that moves is known, at most
     settled_every_s: float = 1.0
     #: seconds between looks whatever the motion gate says
-    idle_every_s: float = 5.0
+    idle_every_s: float = 30.0
     #: a detection at or above this starts a track
     high_score: float = 0.4
     #: a detection at or above this may continue one; weaker ones are dropped by the detector

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +14,8 @@ from vidreview.model import Boxes, Detections, Pixels
 
 #: how many times as long a crop is as the thing in it, by turns: what one scale does not show, another may
 CONTEXTS = (2.5, 1.4, 4.0)
-#: degrees by which each crop is turned: from above there is no upright
-TURNS = (0, 90)
+#: degrees by which some crops are turned: from above there is no upright
+TURN = 90
 #: smallest side of a crop, pixels of the picture
 SMALLEST_CROP = 64
 #: longest side of what the detector is fed of a crop
@@ -34,20 +34,21 @@ class Look:
     closer: NDArray[np.bool_]
 
 
-def look(detector: Detector, picture: Pixels, rotation: int, places: Sequence[tuple[Boxes, int]]) -> Look:
+def look(
+    detector: Detector, picture: Pixels, rotation: int, places: Sequence[tuple[Boxes, int]], *, whole: bool = True
+) -> Look:
     """Detections in a stored BGR ``picture`` (height, width, 3) that players turn by ``rotation`` degrees clockwise.
 
     ``places`` are xyxy boxes in stored pixels that get a closer look each, and how many they had before: a crop in
     which small things are enlarged and large ones reduced (what the detector is fed is internal, rule D4). Only
     vehicles are believed in a crop that was turned: people are upright in any picture that shows them from the side.
+    Without ``whole`` these are all that is looked at.
     """
     height, width = picture.shape[:2]
-    found = [_turned_back(detector.detect([_upright(picture, rotation)])[0], rotation, width, height)]
-    windows = [
-        (_window(box, CONTEXTS[before % len(CONTEXTS)], width, height), (rotation + turn) % 360)
-        for box, before in places
-        for turn in TURNS
-    ]
+    found = [Detections.none()]
+    if whole:
+        found[0] = _turned_back(detector.detect([_upright(picture, rotation)])[0], rotation, width, height)
+    windows = [(_window(box, context, width, height), (rotation + turn) % 360) for box, context, turn in _how(places)]
     crops = [_upright(picture[y1:y2, x1:x2], turn) for (x1, y1, x2, y2), turn in windows]
     if crops:
         seen = detector.detect(crops, size=CROP_SIZE)
@@ -55,6 +56,14 @@ def look(detector: Detector, picture: Pixels, rotation: int, places: Sequence[tu
             back = _turned_back(inside, turn, window[2] - window[0], window[3] - window[1])
             found.append(_placed(back if turn == rotation else _vehicles(back), window, width, height))
     return _merged(found)
+
+
+def _how(places: Sequence[tuple[Boxes, int]]) -> Iterator[tuple[Boxes, float, int]]:
+    """For each place its box, and context and turn of its crops: each time upright, every other time turned, too."""
+    for box, before in places:
+        yield box, CONTEXTS[before % len(CONTEXTS)], 0
+        if before % 2:
+            yield box, CONTEXTS[before // 2 % len(CONTEXTS)], TURN
 
 
 def _upright(picture: Pixels, rotation: int) -> Pixels:

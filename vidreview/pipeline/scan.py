@@ -74,9 +74,14 @@ class ScanSummary:
     events: int = 0
     seconds_of_footage: float = 0.0
     wall_s: float = 0.0
-    decode_s: float = 0.0
+    #: stage → seconds it was at work; stages work side by side
+    busy_s: dict[str, float] = field(default_factory=dict)
     #: path and reason of everything that could not be fully read
     problems: list[dict[str, str]] = field(default_factory=list)
+
+    def spent(self, stage: str, seconds: float) -> None:
+        """Count ``seconds`` of work of a stage."""
+        self.busy_s[stage] = self.busy_s.get(stage, 0.0) + seconds
 
     def to_json(self) -> dict[str, Any]:
         """The object that ``vidreview scan --json`` prints."""
@@ -88,7 +93,7 @@ class ScanSummary:
             "seconds_of_footage": round(self.seconds_of_footage, 3),
             "wall_s": round(self.wall_s, 3),
             "realtime_factor": round(self.seconds_of_footage / wall, 2),
-            "decode_share": round(min(1.0, self.decode_s / wall), 3),
+            "decode_share": round(min(1.0, self.busy_s.get("decode", 0.0) / wall), 3),
             "problems": self.problems,
         }
 
@@ -287,9 +292,8 @@ def _scan_stream(job: _Scan, exhibit: Exhibit, number: int, stream: StreamInfo, 
 
     try:
         with open_frames(exhibit.path, stream) as frames:
-            most = frames_ahead(stream)
-            gate = GateWalk(frames, job.settings, most)
-            with ahead(gate, most) as watched:
+            gate = GateWalk(frames, job.settings)
+            with ahead(gate, frames_ahead(stream)) as watched:
                 for item in watched:
                     keep(walk.step(item))
                     if len(walk.rows) >= BATCH:
@@ -298,11 +302,14 @@ def _scan_stream(job: _Scan, exhibit: Exhibit, number: int, stream: StreamInfo, 
                     if seconds - reported >= 1.0:
                         job.observer.progress(share * seconds / (stream.duration_s or 1e9), seconds - reported)
                         reported = seconds
-            job.summary.decode_s += gate.decode_s
+            job.summary.spent("decode", gate.decode_s)
+            job.summary.spent("gate", gate.gate_s)
             coverage = frames.coverage(walk.looks)
     except MediaError as error:
         coverage = _nothing_read(stream, str(error).removeprefix(f"{exhibit.path}: "))
     keep(walk.finish())
+    job.summary.spent("detect", walk.detect_s)
+    job.summary.spent("track", walk.track_s)
     job.case.add_detections(stream_id, walk.take_rows())
     events = assemble(seen, stream.time_base, job.settings.merge_gap_s)
     job.case.add_events(stream_id, events, ids)

@@ -1,4 +1,4 @@
-"""One stream: gate ahead in its own thread, detector and tracker behind it, frame by frame and in order."""
+"""One stream: decoder and gate ahead in their own thread, detector and tracker behind, frame by frame and in order."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from vidreview.index import DetectionRow
 from vidreview.media import Frames
 from vidreview.model import LABELS, Frame, Motion, StreamInfo, Track
 from vidreview.motion import MotionGate, clock_share
-from vidreview.pipeline.ahead import ahead
 from vidreview.settings import ScanSettings
 from vidreview.track import Tracker, Verdicts
 
@@ -23,13 +22,13 @@ from vidreview.track import Tracker, Verdicts
 CLOSER_LOOKS = 4
 #: share of a motion track's boxes on the burned-in clock that makes it the clock
 IS_CLOCK = 0.5
-#: bytes of decoded pictures that may wait between two stages
-AHEAD_BYTES = 32 << 20
+#: bytes of decoded pictures that may wait for the detector
+AHEAD_BYTES = 48 << 20
 
 
 def frames_ahead(stream: StreamInfo) -> int:
-    """How many frames may wait between two stages: enough to bridge a look of the detector, within ``AHEAD_BYTES``."""
-    return max(2, min(32, AHEAD_BYTES // max(1, stream.width * stream.height * 3 // 2)))
+    """How many frames may wait for the detector: enough to bridge a look of the detector, within ``AHEAD_BYTES``."""
+    return max(2, min(64, AHEAD_BYTES // max(1, stream.width * stream.height * 3 // 2)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +43,29 @@ class Seen:
 
 
 class GateWalk:
-    """The first half: decoding, and the motion gate one thread behind it."""
+    """The first half: decoding, and the motion gate while the decoder's own threads go on."""
 
-    def __init__(self, frames: Frames, settings: ScanSettings, most: int) -> None:
-        """``most`` frames may be decoded ahead of the gate."""
-        self.frames, self.settings, self.most = frames, settings, most
-        #: seconds spent decoding
-        self.decode_s = 0.0
+    def __init__(self, frames: Frames, settings: ScanSettings) -> None:
+        """``frames`` are gated by ``settings``."""
+        self.frames, self.settings = frames, settings
+        #: seconds spent waiting for the decoder, and in the gate
+        self.decode_s = self.gate_s = 0.0
 
     def __call__(self) -> Iterator[Seen]:
         """Every frame of the stream, with its motion."""
         gate: MotionGate | None = None
-        with ahead(self._decoded, self.most) as frames:
-            for frame in frames:
-                height, width = frame.luma.shape
-                if gate is None or (gate.height, gate.width) != (height, width):
-                    # recorders change the picture size within a stream; nothing is known of the new one
-                    gate = MotionGate(width, height, self.settings.motion_threshold)
-                motion = gate.see(frame.luma, frame.seconds, discontinuity=frame.discontinuity)
-                yield Seen(frame, motion, gate.clock, gate.block)
-
-    def _decoded(self) -> Iterator[Frame]:
         began = time.perf_counter()
         for frame in self.frames:
-            self.decode_s += time.perf_counter() - began
-            yield frame
+            decoded = time.perf_counter()
+            height, width = frame.luma.shape
+            if gate is None or (gate.height, gate.width) != (height, width):
+                # recorders change the picture size within a stream; nothing is known of the new one
+                gate = MotionGate(width, height, self.settings.motion_threshold)
+            motion = gate.see(frame.luma, frame.seconds, discontinuity=frame.discontinuity)
+            gated = time.perf_counter()
+            self.decode_s += decoded - began
+            self.gate_s += gated - decoded
+            yield Seen(frame, motion, gate.clock, gate.block)
             began = time.perf_counter()
 
 
@@ -80,6 +77,8 @@ class StreamWalk:
         self.tracker = Tracker(settings.high_score, Verdicts(settings.min_track_s, settings.min_motion_s))
         #: frames the detector was given
         self.looks = 0
+        #: seconds spent in the detector, the conversion of its pictures included, and in the tracker
+        self.detect_s = self.track_s = 0.0
         #: raw detections not yet taken
         self.rows: list[DetectionRow] = []
         self._looked_s = float("-inf")
@@ -87,6 +86,12 @@ class StreamWalk:
 
     def step(self, seen: Seen) -> list[Track]:
         """Take in one frame; returns the tracks that are over for good."""
+        began, detect_s = time.perf_counter(), self.detect_s
+        tracks = self._step(seen)
+        self.track_s += time.perf_counter() - began - (self.detect_s - detect_s)
+        return tracks
+
+    def _step(self, seen: Seen) -> list[Track]:
         frame, motion = seen.frame, seen.motion
         self._seen = seen
         if frame.discontinuity:
@@ -94,14 +99,18 @@ class StreamWalk:
         self.tracker.size = (frame.luma.shape[1], frame.luma.shape[0])
         clock = (frame.number, frame.time.pts, frame.seconds)
         found = None
-        if self._due(frame, motion):
-            self._looked_s = frame.seconds
+        whole = self._due(frame, motion)
+        places = self.tracker.unnamed(frame.seconds, CLOSER_LOOKS) if whole or len(motion.blobs) else []
+        if whole or places:
+            if whole:
+                self._looked_s = frame.seconds
             self.looks += 1
-            places = self.tracker.unnamed(frame.seconds, CLOSER_LOOKS)
-            one = look(self.detector, frame.to_bgr(), self.rotation, places)
+            began = time.perf_counter()
+            one = look(self.detector, frame.to_bgr(), self.rotation, places, whole=whole)
+            self.detect_s += time.perf_counter() - began
             found = one.detections
             self._note(clock, one)
-        self.tracker.update(clock, found, motion.blobs)
+        self.tracker.update(clock, found, motion.blobs, whole=whole)
         return self._without_clock(self.tracker.drain(frame.seconds))
 
     def finish(self) -> list[Track]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +20,12 @@ SHORT_GAP_S = 3.0
 BLOB_GAP_S = 1.2
 #: longest gap over which something that stood is joined to what is found or moves off at the same place, seconds
 LONG_GAP_S = 30.0
+#: what is to be joined over a long gap must have stood there for so long, seconds
+STOOD_S = 2.0
+#: slower than this, in own sizes a second, it stands
+STILL = 0.3
+#: boxes that overlap this much are in one place
+SAME_PLACE = 0.3
 #: pieces may overlap by this much, seconds
 OVERLAP_S = 0.3
 
@@ -30,12 +39,7 @@ def link(held: list[Live], live: list[Live], seconds: float, size: tuple[int, in
     waiting = [t for t in held if t.course.seconds[-1] < seconds - SHORT_GAP_S]
     while waiting:
         after = [t for t in held + live if t.course.seconds]
-        cost = np.full((len(waiting), len(after)), np.inf)
-        for row, a in enumerate(waiting):
-            for column, b in enumerate(after):
-                if a is not b:
-                    cost[row, column] = _cost(a, b, size)
-        joined = assign(np.ascontiguousarray(np.where(np.isfinite(cost), cost, 1e6)), 1.0)
+        joined = assign(_costs(waiting, after, size), 1.0)
         if (joined < 0).all():
             break
         # in a chain a→b→c, b must have taken a's history before c takes b's
@@ -50,32 +54,46 @@ def link(held: list[Live], live: list[Live], seconds: float, size: tuple[int, in
     return held
 
 
-def _cost(a: Live, b: Live, size: tuple[int, int] | None) -> float:
-    """How unlikely ``b`` is the continuation of ``a``: below 1 it may be, infinite when it cannot."""
-    end_s, start_s = a.course.seconds[-1], b.course.seconds[0]
-    gap = start_s - end_s
-    if gap < -OVERLAP_S or gap > LONG_GAP_S or b.course.seconds[-1] <= end_s:
-        return float("inf")
-    if a.named and b.named and a.event_class != b.event_class:
-        return float("inf")
-    last, first = np.array(a.course.boxes[-1]), np.array(b.course.boxes[0])
-    overlap = float(iou_matrix(last[None], first[None])[0, 0])
-    if overlap >= 0.3 and _drift(a) < 0.3 and not at_edge(last, size):
-        # it stood, and is found or moves off where it stood
-        return (1.0 - overlap) + 0.2 * max(0.0, gap) / LONG_GAP_S
-    if gap > (SHORT_GAP_S if a.named and b.named else BLOB_GAP_S):
-        return float("inf")
-    ratio = np.sqrt(np.prod(first[2:] - first[:2]) / max(1.0, float(np.prod(last[2:] - last[:2]))))
-    loose = 1.67 if a.named and b.named else 2.5
-    if not 1 / loose <= ratio <= loose:
-        return float("inf")
-    length = max(8.0, float((last[2:] - last[:2]).mean() + (first[2:] - first[:2]).mean()) / 2)
-    # each must point at the other: one of them alone may do so by chance
-    forward = _centre(last) + _velocity(a, -1) * gap - _centre(first)
-    backward = _centre(first) - _velocity(b, 0) * gap - _centre(last)
-    miss = (np.hypot(*forward) + np.hypot(*backward)) / 2 / length
-    reach = 0.4 + 0.4 * max(0.0, gap)
-    return float(miss / reach * 0.8 + 0.2 * max(0.0, gap) / SHORT_GAP_S)
+def _costs(waiting: list[Live], after: list[Live], size: tuple[int, int] | None) -> Float:
+    """How unlikely each of ``after`` continues each of ``waiting``: below 1 it may, 1e6 when it cannot."""
+    end_s, begin_s = _column(waiting, lambda t: t.course.seconds[-1]), _column(waiting, lambda t: t.course.seconds[0])
+    starts, ends = _column(after, lambda t: t.course.seconds[0]), _column(after, lambda t: t.course.seconds[-1])
+    gap = starts[None] - end_s[:, None]
+    last = np.array([t.course.boxes[-1] for t in waiting])
+    first = np.array([t.course.boxes[0] for t in after])
+    leaving = np.array([_velocity(t, -1) for t in waiting])
+    coming = np.array([_velocity(t, 0) for t in after])
+    kinds = [np.array([t.event_class if t.named else "" for t in tracks]) for tracks in (waiting, after)]
+    both_named = (kinds[0] != "")[:, None] & (kinds[1] != "")[None]
+    possible = (gap >= -OVERLAP_S) & (ends[None] > end_s[:, None])
+    possible &= np.array([[a is not b for b in after] for a in waiting])
+    possible &= ~both_named | (kinds[0][:, None] == kinds[1][None])
+
+    # it stood, and is found or moves off where it stood
+    drift = np.hypot(*leaving.T) / np.maximum(8.0, (last[:, 2:] - last[:, :2]).mean(axis=1))
+    inside = np.array([not at_edge(box, size) for box in last])
+    stands = (drift < STILL) & inside
+    long = np.where(stands & (end_s - begin_s >= STOOD_S), LONG_GAP_S, SHORT_GAP_S)
+    overlap = iou_matrix(last, first)
+    here = possible & stands[:, None] & (overlap >= SAME_PLACE) & (gap <= long[:, None])
+
+    # it went on as it was going: each must point at the other, one of them alone may do so by chance
+    areas = [np.maximum(1.0, np.prod(boxes[:, 2:] - boxes[:, :2], axis=1)) for boxes in (last, first)]
+    ratio = np.abs(np.log(areas[1][None] / areas[0][:, None])) / 2
+    way = _centres(first)[None] - _centres(last)[:, None]
+    forward = np.linalg.norm(way - leaving[:, None] * gap[..., None], axis=2)
+    backward = np.linalg.norm(way - coming[None] * gap[..., None], axis=2)
+    sizes = [(boxes[:, 2:] - boxes[:, :2]).mean(axis=1) for boxes in (last, first)]
+    miss = (forward + backward) / 2 / np.maximum(8.0, (sizes[0][:, None] + sizes[1][None]) / 2)
+    late = np.maximum(0.0, gap)
+    on = possible & (gap <= np.where(both_named, SHORT_GAP_S, BLOB_GAP_S))
+    on &= ratio <= np.log(np.where(both_named, 1.67, 2.5))
+    cost = np.where(on, 0.8 * miss / (0.4 + 0.4 * late) + 0.2 * late / SHORT_GAP_S, 1e6)
+    return np.ascontiguousarray(np.where(here, (1.0 - overlap) + 0.2 * late / LONG_GAP_S, cost))
+
+
+def _column(tracks: list[Live], value: Callable[[Live], float]) -> Float:
+    return np.array([value(t) for t in tracks])
 
 
 def at_edge(box: Float, size: tuple[int, int] | None) -> bool:
@@ -87,26 +105,19 @@ def at_edge(box: Float, size: tuple[int, int] | None) -> bool:
     return bool(across or box[1] <= margin_y or box[3] >= size[1] - margin_y)
 
 
-def _centre(box: Float) -> Float:
-    return np.array([(box[0] + box[2]) / 2, (box[1] + box[3]) / 2])
+def _centres(boxes: Float) -> Float:
+    return (boxes[:, :2] + boxes[:, 2:]) / 2
 
 
-def _velocity(track: Live, end: int) -> Float:
+def _velocity(track: Live, end: int) -> tuple[float, float]:
     """Pixels a second over the first (0) or last (-1) second of a course."""
-    course = track.course
-    seconds = course.seconds
+    seconds, boxes = track.course.seconds, track.course.boxes
     if end == 0:
-        low, high = 0, int(np.searchsorted(seconds, seconds[0] + 1.0, side="right")) - 1
+        low, high = 0, bisect_right(seconds, seconds[0] + 1.0) - 1
     else:
-        low, high = int(np.searchsorted(seconds, seconds[-1] - 1.0)), len(seconds) - 1
+        low, high = bisect_left(seconds, seconds[-1] - 1.0), len(seconds) - 1
     elapsed = seconds[high] - seconds[low]
     if elapsed < 0.2:
-        return np.zeros(2)
-    return (_centre(np.array(course.boxes[high])) - _centre(np.array(course.boxes[low]))) / elapsed
-
-
-def _drift(track: Live) -> float:
-    """Speed at the end of the course, in own sizes a second."""
-    box = np.array(track.course.boxes[-1])
-    size = max(8.0, float((box[2:] - box[:2]).mean()))
-    return float(np.hypot(*_velocity(track, -1))) / size
+        return 0.0, 0.0
+    (x1, y1, x2, y2), (u1, v1, u2, v2) = boxes[low], boxes[high]
+    return (u1 + u2 - x1 - x2) / 2 / elapsed, (v1 + v2 - y1 - y2) / 2 / elapsed

@@ -177,6 +177,15 @@ class Live:
         return len(course.frames) >= 0.6 * (course.frames[-1] - course.frames[0] + 1)
 
     @property
+    def travels(self) -> bool:
+        """True once its centre is half its size from where it began."""
+        if not self.course.boxes:
+            return False
+        x1, y1, x2, y2 = self.course.boxes[0]
+        away = np.hypot(self.mean[0, 0] - (x1 + x2) / 2, self.mean[1, 0] - (y1 + y2) / 2)
+        return float(away) >= 0.5 * self.size
+
+    @property
     def event_class(self) -> EventClass:
         """The class with the most votes, motion without any."""
         sums = {"person": 0.0, "vehicle": 0.0}

@@ -31,8 +31,10 @@ HOLD_S = 30.0
 SAME_THING = 0.5
 #: how far about a thing its shadow and the splinters of its blob lie, in its own sizes
 BESIDE = 0.4
-#: how far something settled may move between two looks, in own sizes
-MOST_STEP = 0.4
+#: how far something settled may move between two looks, in own sizes: with others about, and alone
+MOST_STEP, LONE_STEP = 0.5, 0.8
+#: closer looks come at this interval, seconds; after so many in vain they are seldom
+CLOSER_S, CLOSER_LOOKS, CLOSER_LATE_S = 0.2, 16, 5.0
 #: a blob is at least this share of the thing it is, and no more times larger
 LEAST_PART = 0.15
 
@@ -54,17 +56,23 @@ class Tracker:
         self._next_key = 0
         self._link_due_s = 0.0
         self._gated = False
+        self._seconds = 0.0
+        self._interval_s = 0.0
 
-    def update(self, clock: Clock, detections: Detections | None, blobs: Boxes | None) -> None:
+    def update(self, clock: Clock, detections: Detections | None, blobs: Boxes | None, *, whole: bool = True) -> None:
         """Take in one frame: ``clock`` is its number, PTS and seconds.
 
         ``detections`` is None when the detector did not look at it, ``blobs`` (n, 4) xyxy is None without a gate.
+        Without ``whole`` the detector looked only at the places that ``unnamed`` gave for this frame.
         """
         seconds = clock[2]
+        self._seconds, self._interval_s = seconds, seconds - self._seconds
         for track in self.live:
             track.advance(seconds)
         updated: set[int] = set()
         if detections is not None:
+            for track in self.live:
+                track.looks += whole or track.second_look_s == seconds
             updated = self._detected(clock, detections)
         if blobs is not None:
             self._gated = True
@@ -91,7 +99,9 @@ class Tracker:
         """
         wanting = []
         for track in self._open_questions():
-            wait = 0.2 * (1 + track.second_looks) ** 0.5 if track.second_looks < 16 else 5.0
+            # what does not get anywhere is mostly a shadow or a reflection
+            enough = CLOSER_LOOKS if track.travels else CLOSER_LOOKS // 8
+            wait = CLOSER_S if track.second_looks < enough else CLOSER_LATE_S
             if track.solid and seconds - track.seen_s < 0.5 and seconds - track.second_look_s >= wait:
                 wanting.append(track)
         wanting.sort(key=lambda t: (t.second_looks, t.key))
@@ -104,18 +114,28 @@ class Tracker:
         """Seconds, from ``least`` to ``most``, that the detector may wait after its last look while things move.
 
         What is new or unsettled is looked at soonest, and less often the more looks were in vain; what is settled,
-        before it has moved by so much of its own size that another could be taken for it.
+        before it has moved by so much of its own size that another could be taken for it. What was looked at and has no
+        name is left to the closer looks of ``unnamed``.
         """
         wait = most
-        for track in self.live:
-            if self.verdicts.settled(track):
-                wait = min(wait, MOST_STEP / max(1e-3, track.speed))
+        settled = [t for t in self.live if self.verdicts.settled(t)]
+        for track, alone in zip(settled, self._alone(settled), strict=True):
+            wait = min(wait, (LONE_STEP if alone else MOST_STEP) / max(1e-3, track.speed))
         for track in self._open_questions():
-            if track.named or not track.looks:
-                wait = least
-            elif track.solid:
-                wait = min(wait, least * (1 + track.looks / 5))
+            if track.named:
+                wait = min(wait, least * (1 + (track.looks - track.ballots) / 3))
+            elif not track.looks:
+                # a flash on a frame or two is no thing yet, unless frames are far apart
+                wait = least if track.solid or self._interval_s >= least else wait
         return max(least, wait)
+
+    def _alone(self, tracks: list[Live]) -> NDArray[np.bool_]:
+        """Which of ``tracks`` nothing else that is followed could be taken for: all else is further than its size."""
+        if not tracks:
+            return np.zeros(0, np.bool_)
+        near = iou_matrix(_grown(_boxes(tracks), 1.0), _boxes([t for t in self.live if t.named])) > 0
+        alone: NDArray[np.bool_] = near.sum(axis=1) <= 1
+        return alone
 
     def _open_questions(self) -> list[Live]:
         """Tracks whose class is unsettled, without the splinters and shadows of those whose class is known."""
@@ -153,8 +173,6 @@ class Tracker:
 
     def _detected(self, clock: Clock, detections: Detections) -> set[int]:
         """Give detections to tracks; returns the keys of those that got one."""
-        for track in self.live:
-            track.looks += 1
         boxes = np.ascontiguousarray(detections.boxes, dtype=np.float64)
         names = [LABELS[int(k)] for k in detections.labels]
         scores = [float(s) for s in detections.scores]
