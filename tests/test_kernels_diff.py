@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests import naive
-from vidreview.kernels import blobs, blocks, diff
+from vidreview.kernels import blobs, blocks, diff, marks
 
 Bytes = NDArray[np.uint8]
 Single = NDArray[np.float32]
@@ -315,6 +315,14 @@ def changes(draw: st.DrawFn) -> tuple[Bytes, Single, Single]:
     # quarters are summed without rounding: means are equal to the bit, whatever the order
     strength = (rng.integers(4, 120, shape) / 4).astype(np.float32)
     return changed, strength, rng.uniform(0, 1, shape).astype(np.float32)
+
+
+@given(st.integers(0, 1000), st.integers(0, 300), st.sampled_from([0.0, 0.01, 0.5, 1.0]))
+@settings(deadline=None)
+def test_positions_equal_numpys(seed: int, size: int, share: float) -> None:
+    rng = np.random.default_rng(seed)
+    set_ones = ((rng.random(size) < share) * rng.integers(1, 256, size)).astype(np.uint8)
+    assert marks.positions(set_ones).tolist() == np.flatnonzero(set_ones).tolist()
 
 
 @given(changes())

@@ -33,11 +33,11 @@ class SlowGate:
 
     def watch(self, now: Single, seconds: float, dt: float, masked: NDArray[np.uint8]) -> tuple[Single, float]:
         """Blobs and level of one frame."""
-        flat, step = now.reshape(-1), max(1, now.size // 1500)
+        flat, step = now.reshape(-1), max(1, now.size // gate.SAMPLE)
         mean = np.array([b.mean for b in self.blocks], np.float32)
         self.light = naive.fit_light(flat, mean, step, gate.LEAST_CHANGE, *self.light)
         gain, offset = self.light if shifted(*self.light) >= gate.SAME_LIGHT else (1.0, 0.0)
-        moved, typical = naive.typical_jump(flat, self.before, 3 * step)
+        moved, typical = naive.typical_jump(flat, self.before, step)
         if shifted(gain, offset) < gate.LARGEST_PULSE and max(0.2, 3 * self.calm) < typical <= gate.LARGEST_PULSE:
             for block, x, was in zip(self.blocks, flat, self.before, strict=True):
                 seen = min(abs(float(x) - float(was) - moved), 6 * typical) / 2**0.5

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidreview.kernels import assign, blobs, blocks, boxes, diff, gate, kalman
+from vidreview.kernels import assign, blobs, blocks, boxes, diff, gate, kalman, marks
 
 HERE = Path(__file__).parent
 Arrays = tuple[NDArray[Any], ...]
@@ -27,7 +27,7 @@ compiled_only = pytest.mark.skipif(
 
 def kernels() -> dict[str, Any]:
     """Every compiled function of the package's kernels, by name."""
-    modules: tuple[ModuleType, ...] = (assign, blobs, blocks, boxes, diff, gate, kalman)
+    modules: tuple[ModuleType, ...] = (assign, blobs, blocks, boxes, diff, gate, kalman, marks)
     return {
         f"{module.__name__.rsplit('.', 1)[1]}.{name}": function
         for module in modules
@@ -76,10 +76,10 @@ def run_all(pick: Callable[[Any], Any]) -> dict[str, Arrays]:
     verdict, changed, masked = np.zeros((3, 13, 13), np.uint8)
     masked[3:5, 2:9] = 1
     strength = np.zeros((13, 13), np.float32)
-    marks = (verdict.reshape(-1), strength.reshape(-1), changed.reshape(-1))
+    said = (verdict.reshape(-1), strength.reshape(-1), changed.reshape(-1))
     rules = (1.1, -4.0, 0.9, 4.5, 3.0, 4.0, 6.0, 12.0)
-    counts = [pick(diff.compare)(now, *state, masked.reshape(-1), *rules, *marks) for _ in range(5)]
-    out["diff.compare"] = (*state, *marks, np.array(counts))
+    counts = [pick(diff.compare)(now, *state, masked.reshape(-1), *rules, *said) for _ in range(5)]
+    out["diff.compare"] = (*state, *said, np.array(counts))
     ticks = np.zeros((5, 169), np.float32)
     for k in range(5):
         pick(diff.count_ticks)(now, old, 7.3 + k, 0.2, 3.0, ticks)
@@ -87,6 +87,7 @@ def run_all(pick: Callable[[Any], Any]) -> dict[str, Arrays]:
     some_changed = (rng.random((13, 13)) < 0.1).astype(np.uint8)
     strength = rng.uniform(0, 9, (13, 13)).astype(np.float32)
     ys, xs = (v.copy() for v in np.nonzero(some_changed))
+    out["marks.positions"] = (pick(marks.positions)(some_changed.reshape(-1)),)
     out["blobs._root"] = (np.array(pick(blobs._root)(np.array([0, 0, 1, 2]), 3)),)
     out["blobs.groups"] = (pick(blobs.groups)(ys, xs),)
     held_s = state[5].reshape(13, 13)
@@ -104,17 +105,18 @@ def run_gate(rng: np.random.Generator, pick: Callable[[Any], Any]) -> dict[str, 
     state = np.zeros((9, 12, 16), np.float32)
     state[[gate.BEFORE, gate.MEAN, gate.HELD]] = film[0]
     state[gate.OLD], state[gate.NOISE] = np.nan, 2.0
-    marks, ticks = np.zeros((5, 12, 16), np.uint8), np.zeros((5, 192), np.float32)
+    of_blocks, ticks = np.zeros((5, 12, 16), np.uint8), np.zeros((5, 192), np.float32)
     memory = np.array([1.0, 0.0, 0.0, 0.0, 1.0, 2.0, 0.0])
     found = [
-        pick(gate.watch)(now, state, marks, ticks, memory, k / 5, 0.2, 1.1, 4.5, 3) for k, now in enumerate(film[1:], 1)
+        pick(gate.watch)(now, state, of_blocks, ticks, memory, k / 5, 0.2, 1.1, 4.5, 3)
+        for k, now in enumerate(film[1:], 1)
     ]
-    out: dict[str, Arrays] = {"gate.watch": (*found, state.copy(), marks.copy(), ticks, memory.copy())}
+    out: dict[str, Arrays] = {"gate.watch": (*found, state.copy(), of_blocks.copy(), ticks, memory.copy())}
     noise, now = state[gate.NOISE].reshape(-1), film[5].reshape(-1)
     pulse = pick(gate.learn_pulse)(now, film[4].reshape(-1), noise, memory, 1, True)
-    pick(gate.learn_rain)(marks, memory, 0.2)
+    pick(gate.learn_rain)(of_blocks, memory, 0.2)
     out["gate.learn_pulse"] = (np.array(pulse), noise)
-    out["gate.learn_rain"] = (marks, memory)
+    out["gate.learn_rain"] = (of_blocks, memory)
     out["gate.shift"] = (np.array(pick(gate.shift)(1.1, -4.0)),)
     return out
 

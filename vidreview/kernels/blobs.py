@@ -11,6 +11,7 @@ from numba import types
 from numpy.typing import NDArray
 
 from vidreview.kernels._jit import kernel
+from vidreview.kernels.marks import positions
 
 Float = NDArray[np.float32]
 
@@ -92,17 +93,9 @@ def find_blobs(
     strength is ``lone_strength``. Groups of one size come in reading order.
     """
     rows, columns = changed.shape[0], changed.shape[1]
-    most = 0
-    for y in range(rows):
-        for x in range(columns):
-            most += changed[y, x] != 0
-    ys, xs = np.empty(most, np.int64), np.empty(most, np.int64)
-    n = 0
-    for y in range(rows):
-        for x in range(columns):
-            if changed[y, x] != 0:
-                ys[n], xs[n] = y, x
-                n += 1
+    where = positions(changed.reshape(rows * columns))
+    n = where.size
+    ys, xs = where // columns, where % columns
     group = groups(ys, xs)
     peak = np.zeros(n, np.float32)
     for k in range(n):
@@ -154,16 +147,11 @@ def count_lone(before: NDArray[np.uint8], last: NDArray[np.uint8], now: NDArray[
     """How many changed blocks of ``last`` stand alone in time: none of the 3 × 3 about them changed before or after."""
     rows, columns = last.shape[0], last.shape[1]
     count = 0
-    for y in range(rows):
-        for x in range(columns):
-            if last[y, x] == 0:
-                continue
-            top, left = max(0, y - 1), max(0, x - 1)
-            near = 0
-            for v in range(top, min(rows, y + 2)):
-                for u in range(left, min(columns, x + 2)):
-                    near += before[v, u] | now[v, u]
-                if near:
-                    break
-            count += near == 0
+    for k in positions(last.reshape(rows * columns)):
+        y, x = k // columns, k % columns
+        near = 0
+        for v in range(max(0, y - 1), min(rows, y + 2)):
+            for u in range(max(0, x - 1), min(columns, x + 2)):
+                near += before[v, u] | now[v, u]
+        count += near == 0
     return count

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidreview.kernels._jit import kernel
+from vidreview.kernels.marks import positions
 
 Float = NDArray[np.float32]
 
@@ -160,13 +161,15 @@ def compare(
     for k in range(size):
         long = abs(now[k] - expected[k]) <= limit[k] and lived_s[k] >= forgotten
         old[k] = np.float32(np.nan) if long else old[k]
-    count = 0
     for k in range(size):
+        changed[k] = 1 if abs(now[k] - expected[k]) > limit[k] else 0
+    for k in range(size):
+        verdict[k] = verdict[k] if changed[k] else SAME
+    strength[:] = none
+    count = 0
+    for k in positions(changed):
         away = abs(now[k] - expected[k])
-        strength[k], changed[k] = none, 0
-        if away <= limit[k]:
-            verdict[k] = SAME
-            continue
+        changed[k] = 0
         strength[k] = away / limit[k]
         if verdict[k] == SAME:
             # what comes and goes again and again (leaves, water) is this block's noise; one passer-by is not

@@ -42,6 +42,8 @@ SURE = 2.0
 ALIVE_S, LIVE_SHARE = 0.5, 0.05
 #: a lone block is noise unless its change is so many times beyond its limit
 LONE_STRENGTH = 3.0
+#: so many blocks, evenly spread, tell the light and the pulse of all
+SAMPLE = 800
 #: a light that moves no level by as much as this has not changed
 SAME_LIGHT = 0.5
 #: a key frame moves the typical block by no more than this, levels; more is the light or the camera
@@ -131,13 +133,13 @@ def watch(
     size = now.size
     flat = now.reshape(size)
     rows = state.reshape((9, size))
-    step = max(1, size // 1500)
+    step = max(1, size // SAMPLE)
     mean, noise = rows[MEAN], rows[NOISE]
     gain, offset = fit_light(flat, mean, step, LEAST_CHANGE, memory[GAIN], memory[OFFSET])
     memory[GAIN], memory[OFFSET] = gain, offset
     if shift(gain, offset) < SAME_LIGHT:
         gain, offset = 1.0, 0.0
-    pulse = learn_pulse(flat, rows[BEFORE], noise, memory, 3 * step, shift(gain, offset) < LARGEST_PULSE)
+    pulse = learn_pulse(flat, rows[BEFORE], noise, memory, step, shift(gain, offset) < LARGEST_PULSE)
     jump = max(2.0 * LEAST_CHANGE, max(threshold * memory[TYPICAL_NOISE], 8.0 * pulse))
     count_ticks(flat, rows[BEFORE], seconds, weight, jump, ticks)
     count = compare(
