@@ -163,7 +163,7 @@ class PacketIndex:
         numbers: list[int] = []
         for ordinal, frames in self.decode(opener, first, last):
             made = [frame.opaque for frame in frames or ()]
-            numbers.extend(one if isinstance(one, int) else min(ordinal, last) for one in made)
+            numbers.extend(one[0] if isinstance(one, list) else min(ordinal, last) for one in made)
         return numbers
 
     def decode(
@@ -171,14 +171,16 @@ class PacketIndex:
     ) -> Generator[tuple[int, list[VideoFrame] | None], None, None]:
         """Each packet from ``first`` to ``last``, then what the decoder still held, with the pictures it gave.
 
-        A picture's ``opaque`` is the place of its own packet. None where a packet failed: damage costs only itself.
+        A picture's ``opaque`` is a list of one, the place of its own packet. None where a packet failed: damage costs
+        only itself.
         """
         with opener(self.path) as opened:
             context = prepare(find_stream(opened, self.path, self.stream))
             packets: Iterator[Packet[Any] | None] = chain(self.read(opener, first, last), (None,))
             for ordinal, packet in enumerate(packets, first):
                 if packet is not None:
-                    packet.opaque = ordinal
+                    # a list of its own: PyAV finds it by identity, and small numbers are one object to all decoders
+                    packet.opaque = [ordinal]
                 try:
                     frames = context.decode(packet)
                 except (av.error.FFmpegError, OSError, ValueError):

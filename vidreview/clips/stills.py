@@ -143,7 +143,7 @@ def _decode_from(opener: Opener, index: PacketIndex, first: int, packet: int) ->
             damaged = damaged or frames is None
             for frame in frames or ():
                 damaged = damaged or bool(frame.is_corrupt)
-                if frame.opaque == packet:
+                if frame.opaque == [packet]:
                     return frame, damaged
     return None, damaged
 

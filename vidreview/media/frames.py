@@ -1,8 +1,17 @@
-"""Timed frames out of one stream in a single decoding pass; damage costs its own packet and is counted."""
+"""Timed frames out of one stream; damage costs its own packet and is counted.
+
+FFmpeg decodes several frames at once, which is a third faster and, on a sound stream, gives the same pictures to the
+bit. On a damaged one it does not: what stands in for lost blocks then depends on which thread was how far, and differs
+from run to run. So at the first sign of damage the stream is read again from its start, one frame at a time, past what
+has been handed out, and everything that is said of it comes from that reading (rule A7).
+"""
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Generator, Iterator
+from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -31,8 +40,19 @@ _MEASURED_HERE: Final = frozenset(
         *("non-monotonic", "truncated", "no-timestamps", "damage"),
     )
 )
+#: Codecs whose every damage FFmpeg tells while it decodes several frames at once; the others are read one at a time.
+_TELLING: Final = frozenset(("h264", "mpeg4", "mpeg2video", "h263", "vp9"))
+#: Frames decoded at once, at most: more cost memory, and the detector wants its cores.
+MOST_THREADS: Final = 4
+#: Frames held back while several are decoded at once: the sign of damage may come a little after a picture it spoilt.
+HELD_BACK: Final = 4
 #: Packets from which no picture came are remembered so far back, for finding out what a hole in time held.
 _REMEMBERED: Final = 512
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @dataclass(slots=True)
@@ -44,11 +64,11 @@ class _Decoded:
     damaged: bool
 
 
-def open_frames(path: Path, stream: StreamInfo | int, *, threads: int = 1) -> Frames:
+def open_frames(path: Path, stream: StreamInfo | int, *, threads: int = 0) -> Frames:
     """Open one video stream for reading its frames; what ``probe`` measured may be handed in and is then not repeated.
 
-    ``threads`` other than 1 lets FFmpeg decode several frames at once (0: as many as it likes). That is faster alone,
-    but pictures of a damaged stream then differ from run to run, so it is not the default (rule A7).
+    ``threads`` is the number of frames decoded at once, 0 for as many as the machine has cores, up to ``MOST_THREADS``,
+    where the codec allows it; the frames are the same for any number.
     Raises EvidenceError, or MediaError when there is no such stream or nothing decodes it.
     """
     if isinstance(stream, int):
@@ -62,19 +82,28 @@ def open_frames(path: Path, stream: StreamInfo | int, *, threads: int = 1) -> Fr
 class Frames:
     """A context manager and iterator of frames; afterwards ``coverage`` says where every second went."""
 
-    def __init__(self, path: Path, info: StreamInfo, *, threads: int = 1) -> None:
+    def __init__(self, path: Path, info: StreamInfo, *, threads: int = 0) -> None:
         """See ``open_frames``."""
         self.path = path
         self.info = info
-        self._source = Source(path)
+        self._open(threads)
+        self._frames = self._iterate()
+
+    def _open(self, threads: int) -> None:
+        """Stand at the start of the stream, with nothing known of it."""
+        info = self.info
+        self._threads = (threads or min(MOST_THREADS, _cores())) if info.codec in _TELLING else 1
+        self._source = Source(self.path)
         try:
-            self._context = self._prepare(threads)
+            self._context = self._prepare(self._threads)
         except BaseException:
             self._source.close()
             raise
         self._line: Timeline[_Decoded] = Timeline(info.time_base, info.frame_interval, counted=not info.timed)
         self._ledger = Ledger()
-        self._frames = self._iterate()
+        #: the ledger as of the last frame handed out, where later ones are held back
+        self._told: Ledger | None = None
+        self._given = 0
         self._failures: list[str] = []
         self._problems: list[Problem] = []
         #: packets that gave no picture (yet): number → PTS
@@ -115,13 +144,15 @@ class Frames:
 
         What was not read, because iteration stopped early, counts as not requested.
         """
-        line, info, ledger = self._line, self.info, self._ledger
+        line, info = self._line, self.info
+        # frames that are held back have not been presented to anyone
+        ledger, finished = (self._told, False) if self._told else (self._ledger, self._finished)
         not_requested = Fraction(0)
         # while reading, the last frame's own interval is not in the ledger yet
-        held = 0 if self._finished or self._last is None else line.interval
+        held = 0 if finished or self._last is None else line.interval
         total = (ledger.total + held) * info.time_base
         cut_off = info.cut_off
-        if not self._finished and info.duration_s is not None:
+        if not finished and info.duration_s is not None:
             not_requested = max(Fraction(0), Fraction(info.duration_s) - total)
         undecodable = ledger.undecodable * info.time_base + cut_off
         problems = [*self._problems, *line.problems()]
@@ -138,7 +169,7 @@ class Frames:
             undecodable_s=float(undecodable),
             gap_s=float(ledger.gap * info.time_base),
             not_requested_s=float(not_requested),
-            frames_presented=self._number,
+            frames_presented=self._given,
             frames_damaged=self._damaged,
             frames_missing=missing,
             detector_frames=detector_frames,
@@ -165,6 +196,38 @@ class Frames:
         return context
 
     def _iterate(self) -> Generator[Frame, None, None]:
+        given = 0
+        if self._threads > 1:
+            held: deque[tuple[Frame, Ledger]] = deque()
+            for frame in self._read():
+                held.append((frame, copy(self._ledger)))
+                if self._damage_seen():
+                    break
+                if len(held) > HELD_BACK:
+                    frame, self._told = held.popleft()
+                    self._given += 1
+                    yield frame
+            if not self._damage_seen():
+                while held:
+                    frame, self._told = held.popleft()
+                    self._given += 1
+                    yield frame
+                self._told = None
+                return
+            held.clear()
+            given = self._given
+            self._source.close()
+            self._open(1)
+        for frame in self._read():
+            self._given += 1
+            if self._given > given:
+                yield frame
+
+    def _damage_seen(self) -> bool:
+        """True once anything has shown that is not as it should be."""
+        return bool(self._failed or self._failures or self._flagged or self._damaged or self._missing or self._broken)
+
+    def _read(self) -> Iterator[Frame]:
         for packet in demux(self._source, [self._stream], self._failures):
             for decoded in self._decode(packet):
                 yield from self._place(decoded)
@@ -177,7 +240,8 @@ class Frames:
     def _decode(self, packet: Packet[Any] | None) -> list[_Decoded]:
         """The pictures that one packet, or the flush at the end, makes available."""
         if packet is not None and not packet.is_discard:
-            packet.opaque = self._packets
+            # in a list of its own: PyAV finds it again by identity, and small numbers are one object to all decoders
+            packet.opaque = [self._packets]
             self._unseen[self._packets] = packet.pts
             if packet.is_corrupt:
                 self._flagged.add(self._packets)
@@ -189,7 +253,7 @@ class Frames:
             return []
         found = []
         for picture in pictures:
-            number = picture.opaque if isinstance(picture.opaque, int) else -1
+            number = picture.opaque[0] if isinstance(picture.opaque, list) else -1
             if self._unseen.pop(number, self) is not self:
                 self._with_picture += 1
             flagged = bool(picture.is_corrupt) or number in self._flagged
