@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Scan labelled clips and score the method."),
     "model": ("model", "List, fetch and show detector weights."),
     "doctor": ("doctor", "Versions, model, codecs, threads and a self-test."),
+    "bench": ("bench", "Speed on this machine against bare decoding, and where the time goes."),
 }
 
 
