@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidreview.kernels import assign, blobs, blocks, boxes, diff, gate, kalman, marks
+from vidreview.kernels import assign, blobs, blocks, boxes, diff, follow, gate, kalman, marks
 
 HERE = Path(__file__).parent
 Arrays = tuple[NDArray[Any], ...]
@@ -27,7 +27,7 @@ compiled_only = pytest.mark.skipif(
 
 def kernels() -> dict[str, Any]:
     """Every compiled function of the package's kernels, by name."""
-    modules: tuple[ModuleType, ...] = (assign, blobs, blocks, boxes, diff, gate, kalman, marks)
+    modules: tuple[ModuleType, ...] = (assign, blobs, blocks, boxes, diff, follow, gate, kalman, marks)
     return {
         f"{module.__name__.rsplit('.', 1)[1]}.{name}": function
         for module in modules
@@ -94,6 +94,39 @@ def run_all(pick: Callable[[Any], Any]) -> dict[str, Arrays]:
     out["blobs.find_blobs"] = (pick(blobs.find_blobs)(some_changed, strength, held_s, 0.3, 2.0, 0.5, 0.05, 3.0),)
     out["blobs.count_lone"] = (np.array(pick(blobs.count_lone)(masked, some_changed, verdict)),)
     out |= run_gate(rng, pick)
+    out |= run_follow(rng, pick)
+    return out
+
+
+def run_follow(rng: np.random.Generator, pick: Callable[[Any], Any]) -> dict[str, Arrays]:
+    """The same for the kernels that follow detections alone: two walkers, the second away for a while."""
+    frame = np.array([f for f in range(40) for walker in (0, 1) if not (walker and 8 <= f < 30)])
+    walker = np.array([w for f in range(40) for w in (0, 1) if not (w and 8 <= f < 30)])
+    places = np.column_stack([100 + 200 * walker + 4.0 * frame, np.full(len(frame), 90.0)])
+    boxes = np.hstack([places + rng.normal(0, 2, places.shape), np.full((len(frame), 2), (30.0, 80.0))])
+    starts = np.append(np.flatnonzero(np.diff(frame, prepend=-1)), len(frame))
+    scores = np.full(len(frame), 0.9)
+    of = pick(follow.chain)(boxes, scores, starts, np.arange(40) / 8, 1 / 8, 0.5)
+    order = np.argsort(of, kind="stable")
+    limits = np.append(np.flatnonzero(np.diff(of[order], prepend=-1)), len(order))
+    args = (boxes[order], frame[order] / 8, limits, 1 / 8)
+    out: dict[str, Arrays] = {"follow.chain": (of,), "follow.join": (pick(follow.join)(*args),)}
+    assert (out["follow.join"][0] >= 0).any()  # else the rest tries nothing
+    means, covs = np.zeros((len(limits) - 1, 4, 2)), np.zeros((len(limits) - 1, 4, 3))
+    pick(follow.ends)(*args, means, covs, True)
+    out["follow.ends"] = (means, covs)
+    course = np.zeros((40, 4))
+    pick(follow.smooth)(frame[of == 0], boxes[of == 0], 1 / 8, course)
+    out["follow.smooth"] = (course,)
+    mean, cov, r = np.zeros((4, 2)), np.zeros((4, 3)), np.zeros(4)
+    pick(follow.errors)(40.0, 2.0, r)
+    pick(follow.begin)(mean, cov, boxes[0])
+    pick(follow.advance)(mean, cov, 0.5)
+    out["follow.errors"], out["follow.begin"], out["follow.advance"] = (r,), (mean, cov), (mean, cov)
+    out["follow.surprise"] = (np.array(pick(follow.surprise)(mean, cov, boxes[1], r)),)
+    out["follow.strangeness"] = (np.array(pick(follow.strangeness)(mean, cov, means[0], covs[0], 40.0, 0.5)),)
+    out["follow.size_of"] = (np.array(pick(follow.size_of)(boxes[0])),)
+    out["follow.taken"] = (np.array(pick(follow.taken)(boxes, of, 0, 2, 1)),)
     return out
 
 

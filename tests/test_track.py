@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidreview.model import LABELS, Boxes, Detections, Track
-from vidreview.track import Tracker, Verdicts, follow
+from vidreview.track import Tracker, Verdicts
 
 Box = tuple[float, float, float, float]
 Path = Callable[[float], Box | None]
@@ -448,14 +448,3 @@ def test_a_vehicle_that_is_soon_lost_after_it_came_is_not_taken_for_a_parked_one
     (track,) = kept(tracker.finish())
     assert track.event_class == "vehicle"
     assert track.points[0].seconds == 0.0
-
-
-def test_follow_tracks_detections_alone() -> None:
-    frames = {}
-    for clock in clocks(10.0):
-        box = walker()(clock[2])
-        assert box is not None
-        frames[clock[0] + 1] = detections((box, 0.9, "person"))
-    (track,) = follow(frames, 10.0, 0.5, 0.1)
-    assert [p.frame for p in track.points] == list(range(1, 101))
-    assert follow({}, 10.0, 0.5, 0.1) == []

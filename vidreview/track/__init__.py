@@ -4,10 +4,13 @@ Two witnesses feed a track. A blob says that something is there and where; a det
 therefore begins when its object begins to show, which is often before the detector first names it, and goes on where
 the detector misses it. Association is in two rounds, sure detections first, then weak ones (Zhang et al., *ByteTrack*,
 ECCV 2022), over elapsed seconds because frames are irregular.
+
+``follow`` is for detections alone, of every frame of a whole sequence at once.
 """
 
+from vidreview.track.follow import follow
 from vidreview.track.judge import Verdicts
 from vidreview.track.link import link
-from vidreview.track.tracker import Tracker, follow
+from vidreview.track.tracker import Tracker
 
 __all__ = ["Tracker", "Verdicts", "follow", "link"]

@@ -379,24 +379,6 @@ class Tracker:
         return self._next_key
 
 
-def follow(frames: dict[int, Detections], fps: float, high_score: float, low_score: float) -> list[Track]:
-    """Tracks over detections by frame number, without pictures: frame k is at k / ``fps`` seconds.
-
-    Detections below ``low_score`` are not used. Tracks that the rules drop are left out.
-    """
-    tracker = Tracker(high_score, Verdicts(strict=False))
-    tracks: list[Track] = []
-    for number in range(min(frames, default=1), max(frames, default=0) + 1):
-        found = frames.get(number, Detections.none())
-        kept = found.scores >= low_score
-        found = Detections(found.boxes[kept], found.scores[kept], found.labels[kept])
-        seconds = number / fps
-        tracker.update((number, number, seconds), found, None)
-        tracks += tracker.drain(seconds)
-    tracks += tracker.finish()
-    return [t for t in tracks if t.dropped is None and t.event_class != "motion"]
-
-
 def _boxes(tracks: Iterable[Live]) -> Float:
     found = [t.box for t in tracks]
     return np.ascontiguousarray(np.stack(found)) if found else np.zeros((0, 4))
