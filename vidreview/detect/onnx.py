@@ -123,9 +123,9 @@ def _open_session(content: bytes, path: Path, threads: int, providers: Sequence[
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.use_deterministic_compute = True
-    # pictures come in many shapes: plans and arenas kept for each of them would grow without end
+    # pictures come in many shapes: plans kept for each of them would grow without end; the arena is one for all, and
+    # without it every run takes its memory from the system anew, which costs a quarter of the time
     options.enable_mem_pattern = False
-    options.enable_cpu_mem_arena = False
     # waiting threads sleep: spinning is a tenth faster on an idle machine, but during a scan it takes the cores that
     # decode, and the scan takes half as long again
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
