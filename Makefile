@@ -6,13 +6,14 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 OPENCV = $(shell sed -n 's/^opencv-python==//p' constraints.txt)
 
-.PHONY: help install model demo test lint docs constraints sample_data clean
+.PHONY: help install model demo test lint bench docs constraints sample_data clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo "make demo         install, fetch the model, scan sample_data, cut clips and stills"
 	@echo "make test         install, fetch the model, run the tests"
 	@echo "make lint         install, check style, types and import rules"
+	@echo "make bench        set up the peers, measure, write docs/benchmarks.md (hours); ARGS='--part gate --runs 3'"
 	@echo "make docs         write docs/cli.md again from the commands"
 	@echo "make sample_data  render the sample footage again"
 	@echo "make constraints  write constraints.txt again from what is installed"
@@ -65,6 +66,9 @@ lint: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: model
+	$(BIN)/python bench/run.py $(ARGS)
 
 docs: $(INSTALLED)
 	$(BIN)/python docs/make_cli.py

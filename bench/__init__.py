@@ -1,0 +1,1 @@
+"""The benchmark: vidreview and what a user would pick instead, on one machine, in one run (`make bench`)."""

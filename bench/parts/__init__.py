@@ -1,0 +1,1 @@
+"""What is measured; each module has ``measure(setting)``, which returns a ``report.Part``."""
