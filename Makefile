@@ -13,7 +13,7 @@ help:
 	@echo "make demo         install, fetch the model, scan sample_data, cut clips and stills"
 	@echo "make test         install, fetch the model, run the tests"
 	@echo "make lint         install, check style, types and import rules"
-	@echo "make bench        set up the peers, measure, write docs/benchmarks.md (hours); ARGS='--part gate --runs 3'"
+	@echo "make bench        set up the peers, measure, write docs/benchmarks.md (an hour); ARGS='--part gate --runs 3'"
 	@echo "make docs         write docs/cli.md again from the commands"
 	@echo "make sample_data  render the sample footage again"
 	@echo "make constraints  write constraints.txt again from what is installed"

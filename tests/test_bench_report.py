@@ -17,6 +17,7 @@ from bench import __main__ as program
 from bench.footage import Setting, covered, overlap, read_people
 from bench.measure import BenchError, alternate, child, median, ratio, spread
 from bench.parts import robust
+from bench.parts.gate import often
 from bench.parts.startup import found, time_to
 from bench.parts.tools import lengthened, outside, timecodes, tracks_of
 from bench.parts.tracker import prepare, thin
@@ -58,6 +59,10 @@ def test_jobs_take_turns_and_each_is_first_in_turn() -> None:
     results = alternate(3, {name: lambda name=name: job(name) for name in "abc"})  # type: ignore[misc]
     assert "".join(order) == "abcbcacab"
     assert results == {"a": [1, 6, 8], "b": [2, 4, 9], "c": [3, 5, 7]}
+
+
+def test_what_is_short_is_measured_more_often() -> None:
+    assert [often(seconds) for seconds in (0.01, 0.25, 0.5, 1.0, 60.0)] == [5, 4, 2, 1, 1]
 
 
 def test_a_child_is_measured_and_a_failing_one_is_told() -> None:
