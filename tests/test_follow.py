@@ -17,7 +17,7 @@ from vidreview.kernels import follow as kernels
 from vidreview.kernels.boxes import iou_matrix
 from vidreview.model import Detections, Track
 from vidreview.motfile import read_detections
-from vidreview.track import follow
+from vidreview.track.follow import follow
 
 Float = NDArray[np.float64]
 Frames = dict[int, Detections]

@@ -28,7 +28,7 @@ def command(
     """
     from vidreview.errors import UsageError
     from vidreview.motfile import read_detections, write_tracks
-    from vidreview.track import follow
+    from vidreview.track.follow import follow
 
     if not 0 < fps <= 1000:
         raise UsageError(f"--fps must be above 0 and at most 1000, not {fps:g}")

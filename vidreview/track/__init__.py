@@ -5,12 +5,11 @@ therefore begins when its object begins to show, which is often before the detec
 the detector misses it. Association is in two rounds, sure detections first, then weak ones (Zhang et al., *ByteTrack*,
 ECCV 2022), over elapsed seconds because frames are irregular.
 
-``follow`` is for detections alone, of every frame of a whole sequence at once.
+``vidreview.track.follow`` is for detections alone, of every frame of a whole sequence at once; a scan does without it.
 """
 
-from vidreview.track.follow import follow
 from vidreview.track.judge import Verdicts
 from vidreview.track.link import link
 from vidreview.track.tracker import Tracker
 
-__all__ = ["Tracker", "Verdicts", "follow", "link"]
+__all__ = ["Tracker", "Verdicts", "link"]

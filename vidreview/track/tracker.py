@@ -35,6 +35,8 @@ BESIDE = 0.4
 MOST_STEP, LONE_STEP = 0.5, 0.8
 #: closer looks come at this interval, seconds; after so many in vain they are seldom
 CLOSER_S, CLOSER_LOOKS, CLOSER_LATE_S = 0.2, 16, 5.0
+#: what does not get anywhere gets none before it has lasted so long, seconds
+CLOSER_FROM_S = 0.5
 #: a blob is at least this share of the thing it is, and no more times larger
 LEAST_PART = 0.15
 
@@ -99,10 +101,11 @@ class Tracker:
         """
         wanting = []
         for track in self._open_questions():
-            # what does not get anywhere is mostly a shadow or a reflection
+            # what does not get anywhere is mostly a shadow, a reflection, or a change of light that is soon over
             enough = CLOSER_LOOKS if track.travels else CLOSER_LOOKS // 8
             wait = CLOSER_S if track.second_looks < enough else CLOSER_LATE_S
-            if track.solid and seconds - track.seen_s < 0.5 and seconds - track.second_look_s >= wait:
+            lasts = track.travels or seconds - track.course.seconds[0] >= CLOSER_FROM_S
+            if track.solid and lasts and seconds - track.seen_s < 0.5 and seconds - track.second_look_s >= wait:
                 wanting.append(track)
         wanting.sort(key=lambda t: (t.second_looks, t.key))
         for track in wanting[:most]:
