@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import random
+import subprocess
+import sys
 from itertools import zip_longest
 from pathlib import Path
 
@@ -89,6 +91,39 @@ def test_damaged_stream(tmp_path: Path, kind: str) -> None:
         hurt += one != sound
         assert reading(path, 4) == one, f"seed {seed}"
     assert hurt >= 2  # else the mutations try nothing
+
+
+READ_ALL = """
+import sys
+from pathlib import Path
+from tests.test_media_threads import mutated, reading
+path = Path(sys.argv[1])
+whole = path.read_bytes()
+for seed in range(25):
+    path.write_bytes(mutated(whole, f"hevc {seed}"))
+    reading(path, 2)
+    reading(path, 4)
+"""
+
+
+def test_damage_never_hangs_a_decoder_of_several_threads(tmp_path: Path) -> None:
+    """What one thread of a decoder frees must not wait for Python's lock, which waits for that thread.
+
+    A matter of chance, which a busy machine makes likely: so four processes at once, which can be killed.
+    """
+    options = {"g": "20", "x265-params": "log-level=none"}
+    whole = make(tmp_path / "hevc.mkv", frames=60, codec="libx265", options=options, size=(320, 192)).read_bytes()
+    readers = []
+    for number in range(4):
+        path = tmp_path / f"{number}.mkv"
+        path.write_bytes(whole)
+        readers.append(subprocess.Popen([sys.executable, "-c", READ_ALL, path], cwd=Path(__file__).parent.parent))
+    try:
+        assert [reader.wait(60) for reader in readers] == [0] * 4
+    finally:
+        for reader in readers:
+            reader.kill()
+            reader.wait()
 
 
 def test_damage_that_shows_late_takes_nothing_back(tmp_path: Path) -> None:

@@ -40,13 +40,15 @@ _MEASURED_HERE: Final = frozenset(
         *("non-monotonic", "truncated", "no-timestamps", "damage"),
     )
 )
-#: Codecs whose every damage FFmpeg tells while it decodes several frames at once; the others are read one at a time.
-_TELLING: Final = frozenset(("h264", "mpeg4", "mpeg2video", "h263", "vp9"))
-#: Frames decoded at once, at most: more cost memory, and the detector wants its cores.
+#: Codecs whose every damage FFmpeg tells, when asked to, while it decodes several frames at once; the others are read
+#: one at a time.
+_TELLING: Final = frozenset(("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "h263", "vp9"))
+#: Frames decoded at once, at most: more cost memory, and the detector wants its cores. One more than there are cores
+#: keeps all of them busy while a picture is handed over.
 MOST_THREADS: Final = 4
 #: Frames held back while several are decoded at once: the sign of damage may come a little after a picture it spoilt.
 HELD_BACK: Final = 4
-#: Packets from which no picture came are remembered so far back, for finding out what a hole in time held.
+#: Packets are remembered so far back, for finding out whose a picture is, and what a hole in time held.
 _REMEMBERED: Final = 512
 
 
@@ -61,14 +63,16 @@ class _Decoded:
 
     picture: VideoFrame
     packet: int
+    #: of its packet, None without one
+    pts: int | None
     damaged: bool
 
 
 def open_frames(path: Path, stream: StreamInfo | int, *, threads: int = 0) -> Frames:
     """Open one video stream for reading its frames; what ``probe`` measured may be handed in and is then not repeated.
 
-    ``threads`` is the number of frames decoded at once, 0 for as many as the machine has cores, up to ``MOST_THREADS``,
-    where the codec allows it; the frames are the same for any number.
+    ``threads`` is the number of frames decoded at once, where the codec allows it: 0 for one more than the machine has
+    cores, up to ``MOST_THREADS``. The frames are the same for any number.
     Raises EvidenceError, or MediaError when there is no such stream or nothing decodes it.
     """
     if isinstance(stream, int):
@@ -92,7 +96,7 @@ class Frames:
     def _open(self, threads: int) -> None:
         """Stand at the start of the stream, with nothing known of it."""
         info = self.info
-        self._threads = (threads or min(MOST_THREADS, _cores())) if info.codec in _TELLING else 1
+        self._threads = (threads or min(MOST_THREADS, _cores() + 1)) if info.codec in _TELLING else 1
         self._source = Source(self.path)
         try:
             self._context = self._prepare(self._threads)
@@ -106,7 +110,8 @@ class Frames:
         self._given = 0
         self._failures: list[str] = []
         self._problems: list[Problem] = []
-        #: packets that gave no picture (yet): number → PTS
+        #: the last packets, and those of them that gave no picture (yet): number → PTS
+        self._sent: dict[int, int | None] = {}
         self._unseen: dict[int, int | None] = {}
         self._flagged: set[int] = set()
         self._failed_packets: set[int] = set()
@@ -191,8 +196,8 @@ class Frames:
         # not slices: with them FFmpeg switches error concealment, and with it the damage flags, off
         context.thread_type = "NONE" if threads == 1 else "FRAME"
         context.thread_count = threads
-        context.copy_opaque = True
-        context.options = {"max_pixels": str(MAX_PIXELS)}
+        # several at once are only there for sound streams: what one alone would mend in silence must be told, too
+        context.options = {"max_pixels": str(MAX_PIXELS)} | ({"err_detect": "explode"} if threads > 1 else {})
         return context
 
     def _iterate(self) -> Generator[Frame, None, None]:
@@ -239,12 +244,17 @@ class Frames:
 
     def _decode(self, packet: Packet[Any] | None) -> list[_Decoded]:
         """The pictures that one packet, or the flush at the end, makes available."""
-        if packet is not None and not packet.is_discard:
-            # in a list of its own: PyAV finds it again by identity, and small numbers are one object to all decoders
-            packet.opaque = [self._packets]
+        if packet is not None and packet.is_discard:
+            packet.pts = None
+        elif packet is not None:
+            self._sent.pop(self._packets - _REMEMBERED, None)
+            self._sent[self._packets] = packet.pts
             self._unseen[self._packets] = packet.pts
             if packet.is_corrupt:
                 self._flagged.add(self._packets)
+            # A decoder hands the PTS on to the picture unseen: put there, the packet's number tells whose picture it is.
+            # PyAV's `opaque` is for that, too, but is freed under Python's lock: a decoder of several threads hangs.
+            packet.pts = self._packets
             self._packets += 1
         try:
             pictures = self._context.decode(packet)
@@ -253,13 +263,13 @@ class Frames:
             return []
         found = []
         for picture in pictures:
-            number = picture.opaque[0] if isinstance(picture.opaque, list) else -1
+            number = -1 if picture.pts is None else picture.pts
             if self._unseen.pop(number, self) is not self:
                 self._with_picture += 1
             flagged = bool(picture.is_corrupt) or number in self._flagged
             if picture.key_frame and not flagged:
                 self._broken = False
-            found.append(_Decoded(picture, number, flagged or self._broken))
+            found.append(_Decoded(picture, number, self._sent.get(number), flagged or self._broken))
         self._forget()
         return found
 
@@ -287,7 +297,7 @@ class Frames:
 
     def _place(self, decoded: _Decoded) -> Iterator[Frame]:
         lost, self._failed_unplaced = self._failed_unplaced, 0
-        for placed in self._line.push(decoded.picture.pts, decoded, lost):
+        for placed in self._line.push(decoded.pts, decoded, lost):
             yield self._frame(placed)
 
     def _frame(self, placed: Placed[_Decoded]) -> Frame:
