@@ -42,7 +42,7 @@ _MEASURED_HERE: Final = frozenset(
 )
 #: Codecs whose every damage FFmpeg tells, when asked to, while it decodes several frames at once; the others are read
 #: one at a time.
-_TELLING: Final = frozenset(("h264", "hevc", "mjpeg", "mpeg4", "mpeg2video", "h263", "vp9"))
+_TELLING: Final = frozenset(("h264", "hevc", "mpeg4", "mpeg2video", "h263", "vp9"))
 #: Frames decoded at once, at most: more cost memory, and the detector wants its cores. One more than there are cores
 #: keeps all of them busy while a picture is handed over.
 MOST_THREADS: Final = 4
@@ -252,7 +252,7 @@ class Frames:
             self._unseen[self._packets] = packet.pts
             if packet.is_corrupt:
                 self._flagged.add(self._packets)
-            # A decoder hands the PTS on to the picture unseen: put there, the packet's number tells whose picture it is.
+            # A decoder hands the PTS on to the picture as it is: put there, the packet's number tells whose that is.
             # PyAV's `opaque` is for that, too, but is freed under Python's lock: a decoder of several threads hangs.
             packet.pts = self._packets
             self._packets += 1
