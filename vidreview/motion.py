@@ -63,6 +63,7 @@ class MotionGate:
         self.shape = (-(-height // self.block), -(-width // self.block))
         self.threshold = threshold
         size = self.shape[0] * self.shape[1]
+        self._limits = np.array([width, height, width, height], np.float32)
         self._now = np.zeros(self.shape, np.float32)
         # what the kernel keeps from frame to frame, see kernels.gate
         self._state = np.zeros((9, *self.shape), np.float32)
@@ -76,7 +77,7 @@ class MotionGate:
         self._ranges = np.zeros(self.shape, np.float32)
         self._contrast = np.zeros(self.shape, np.float32)
         self._tremble = FIRST_TREMBLE
-        self._step = max(1, size // gate.SAMPLE)
+        self._step = gate.sample_step(size, self.shape[1])
         self._seen = 0
         self._seconds = self._first_s = 0.0
         self._slack_due_s = self._mask_due_s = 0.0
@@ -154,11 +155,9 @@ class MotionGate:
 
     def _blobs(self, found: NDArray[np.float32]) -> tuple[Boxes, NDArray[np.float32], NDArray[np.float32]]:
         """Groups of changed blocks: their boxes in pixels, their fill and their strength."""
-        boxes = found[:, :4] * np.float32(self.block)
-        np.minimum(boxes[:, 2], self.width, out=boxes[:, 2])
-        np.minimum(boxes[:, 3], self.height, out=boxes[:, 3])
-        area = (found[:, 2] - found[:, 0]) * (found[:, 3] - found[:, 1])
-        return boxes, np.divide(found[:, 4], area, dtype=np.float32), found[:, 5]
+        sides = found[:, 2:4] - found[:, :2]
+        boxes = np.minimum(found[:, :4] * np.float32(self.block), self._limits)
+        return boxes, found[:, 4] / (sides[:, 0] * sides[:, 1]), found[:, 5]
 
     def _tick_weight(self, seconds: float) -> float:
         """What a jump counts now: instead of letting all that was noted fade, later jumps count ever more."""
@@ -195,17 +194,20 @@ class MotionGate:
         # at fewer frames a second everything jumps at one phase
         if watched < 8.0 or self._seen / max(1e-3, seconds - self._first_s) < 4.0:
             return
-        if self._ticks[0].max() < 8 * weight and not self._ticking.any():
+        known = self._ticking
+        some = np.flatnonzero((self._ticks[0] >= min(8.0, 0.15 * watched if known.any() else 8.0) * weight))
+        if not len(some) and not known.any():
             return
-        count, east, north, jumps, sizes = self._ticks / np.float32(weight)
+        count, east, north, jumps, sizes = self._ticks[:, some] / np.float32(weight)
         regular = np.hypot(east, north) / np.maximum(count, 1e-6)
         ticking = (count >= 8) & (count > 0.25 * watched) & (count < 1.6 * watched) & (regular > 0.9)
         # key frames, too, come once a second; but what jumps up at each has sunk in between
         ticking &= np.abs(jumps) < 0.4 * sizes
         # somebody who passes a known clock disturbs it, but does not stop it
-        ticking |= self._ticking & (count > 0.15 * watched) & (count < 2.5 * watched) & (regular > 0.6)
-        self._ticking = ticking
-        mask = ticking.reshape(self.shape).astype(np.uint8)
+        ticking |= known[some] & (count > 0.15 * watched) & (count < 2.5 * watched) & (regular > 0.6)
+        self._ticking = np.zeros(known.size, np.bool_)
+        self._ticking[some] = ticking
+        mask = self._ticking.reshape(self.shape).astype(np.uint8)
         if not mask.any():
             # after a break the known clock is given time to tick again
             if watched >= 12.0:

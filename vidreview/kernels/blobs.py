@@ -105,7 +105,8 @@ def find_blobs(
         if np.float64(strength[ys[k], xs[k]]) >= min(sure, halo * np.float64(peak[group[k]])):
             ys[kept], xs[kept] = ys[k], xs[k]
             kept += 1
-    group = groups(ys[:kept].copy(), xs[:kept].copy())
+    if kept < n:
+        group = groups(ys[:kept].copy(), xs[:kept].copy())
     found = np.zeros((kept, 7), np.float32)
     for k in range(kept):
         y, x = ys[k], xs[k]
@@ -149,6 +150,9 @@ def count_lone(before: NDArray[np.uint8], last: NDArray[np.uint8], now: NDArray[
     count = 0
     for k in positions(last.reshape(rows * columns)):
         y, x = k // columns, k % columns
+        # most of what has changed still changes where it did
+        if before[y, x] | now[y, x]:
+            continue
         near = 0
         for v in range(max(0, y - 1), min(rows, y + 2)):
             for u in range(max(0, x - 1), min(columns, x + 2)):

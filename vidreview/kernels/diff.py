@@ -1,7 +1,8 @@
 """Arithmetic of the motion gate on block means of luma.
 
 The state of a background is a set of arrays of one length, a value for each block. The loops over them are short and
-plain, with choices rather than branches, so that they are vectorised; what is rare is dealt with apart.
+plain, with choices between values rather than branches or loads, so that they are vectorised; what is rare is dealt
+with apart.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ Float = NDArray[np.float32]
 
 #: verdicts of ``compare`` on a block
 SAME, REVEALED, CHANGED = 0, 1, 2
+#: blocks that are gone through at once: what is known of them fits into the processor's nearest cache
+TILE = 512
 #: share of the blocks that yesterday's light must explain before it is taken as the beginning of today's
 AGREES = 0.6
 
@@ -120,75 +123,84 @@ def compare(
     as of the last frame: each time a block leaves SAME, its noise grows a little. ``strength`` is the change of what is
     not SAME, in multiples of the limit, else 0; ``changed`` is 1 for CHANGED where ``masked`` is 0.
     """
-    size = now.size
     g, o, t, limit_of_noise = np.float32(gain), np.float32(offset), np.float32(dt), np.float32(threshold)
     lowest, learnt, forgotten = np.float32(least), np.float32(learn_s), np.float32(forget_s)
     none, one, white = np.float32(0.0), np.float32(1.0), np.float32(255.0)
     slowly, soon = min(one, t / learnt), min(one, t)
-    expected = np.empty(size, np.float32)
-    limit = np.empty(size, np.float32)
-    light = np.empty(size, np.float32)
-    for k in range(size):
-        expected[k] = min(white, max(none, g * mean[k] + o))
-    for k in range(size):
-        # by how much the light has moved a block is itself known only roughly
-        rough = np.float32(0.25) * abs(expected[k] - mean[k])
-        limit[k] = max(lowest, max(limit_of_noise * noise[k], slack[k])) + rough
-    for k in range(size):
-        # what the light does to a block must soon be background, or a figure is lost in the quarter above
-        light[k] = soon if abs(expected[k] - mean[k]) > lowest else slowly
-    if g != one or o != none:
-        for k in range(size):
-            # the light moves what is hidden, too
-            old[k] = old[k] + light[k] * ((g - one) * old[k] + o)
-    for k in range(size):
-        # one value held for a while stands; a little closer than the limit, so that what is just beyond it is not held
-        stays = abs(now[k] - held[k]) <= np.float32(0.75) * limit[k]
-        held_s[k] = held_s[k] + t if stays else none
-        held[k] = held[k] + soon * (now[k] - held[k]) if stays else now[k]
-    for k in range(size):
-        # what is not the same goes its own way below; here it follows the light alone
-        away = abs(now[k] - expected[k])
-        follow = max(light[k], t / max(t, min(lived_s[k] + t, learnt)))
-        same = away <= limit[k]
-        noise[k] = noise[k] + np.float32(0.3) * follow * (np.float32(1.25) * away - noise[k]) if same else noise[k]
-    for k in range(size):
-        same = abs(now[k] - expected[k]) <= limit[k]
-        follow = max(light[k], t / max(t, min(lived_s[k] + t, learnt)))
-        mean[k] = mean[k] + (follow * (now[k] - mean[k]) if same else light[k] * (expected[k] - mean[k]))
-    for k in range(size):
-        lived_s[k] = lived_s[k] + t if abs(now[k] - expected[k]) <= limit[k] else lived_s[k]
-    for k in range(size):
-        long = abs(now[k] - expected[k]) <= limit[k] and lived_s[k] >= forgotten
-        old[k] = np.float32(np.nan) if long else old[k]
-    for k in range(size):
-        changed[k] = 1 if abs(now[k] - expected[k]) > limit[k] else 0
-    for k in range(size):
-        verdict[k] = verdict[k] if changed[k] else SAME
+    lit = g != one or o != none
+    expected = np.empty(TILE, np.float32)
+    limit = np.empty(TILE, np.float32)
+    light = np.empty(TILE, np.float32)
     strength[:] = none
     count = 0
-    for k in positions(changed):
-        away = abs(now[k] - expected[k])
-        changed[k] = 0
-        strength[k] = away / limit[k]
-        if verdict[k] == SAME:
-            # what comes and goes again and again (leaves, water) is this block's noise; one passer-by is not
-            noise[k] = noise[k] + np.float32(0.05) * (min(away, np.float32(3.0) * limit[k]) - noise[k])
-        revealed = not np.isnan(old[k]) and abs(now[k] - (g * old[k] + o)) <= limit[k]
-        verdict[k] = REVEALED if revealed else CHANGED
-        if held_s[k] >= (1.0 if revealed else absorb_s):
-            if revealed:
-                # what stood there has gone; kept in mind, it would hide the next thing that looks like it
-                old[k] = np.float32(np.nan)
-            elif np.isnan(old[k]) and lived_s[k] >= absorb_s:
-                old[k] = mean[k]
-            # background from here on, in the light that the rest of the background is remembered in
-            verdict[k] = SAME
-            mean[k] = min(white, max(none, (held[k] - o) / g))
-            lived_s[k] = max(none, min(held_s[k], learnt))
-        elif not revealed and masked[k] == 0:
-            changed[k] = 1
-            count += 1
+    for first in range(0, now.size, TILE):
+        last = min(now.size, first + TILE)
+        size = last - first
+        level, base, before, jitter = now[first:last], mean[first:last], old[first:last], noise[first:last]
+        edges, value, value_s, age_s = slack[first:last], held[first:last], held_s[first:last], lived_s[first:last]
+        hidden, said, power = masked[first:last], verdict[first:last], strength[first:last]
+        differs = changed[first:last]
+        for k in range(size):
+            expected[k] = min(white, max(none, g * base[k] + o))
+        for k in range(size):
+            # by how much the light has moved a block is itself known only roughly
+            rough = np.float32(0.25) * abs(expected[k] - base[k])
+            limit[k] = max(lowest, max(limit_of_noise * jitter[k], edges[k])) + rough
+        for k in range(size):
+            # what the light does to a block must soon be background, or a figure is lost in the quarter above
+            light[k] = soon if abs(expected[k] - base[k]) > lowest else slowly
+        if lit:
+            for k in range(size):
+                # the light moves what is hidden, too
+                before[k] = before[k] + light[k] * ((g - one) * before[k] + o)
+        for k in range(size):
+            # one value held for a while stands; a little closer than the limit, so that what is just beyond is not held
+            seen, longer = level[k], value_s[k] + t
+            closer = value[k] + soon * (seen - value[k])
+            stays = abs(seen - value[k]) <= np.float32(0.75) * limit[k]
+            value_s[k] = longer if stays else none
+            value[k] = closer if stays else seen
+        for k in range(size):
+            # what is not the same goes its own way below; here it follows the light alone
+            away = abs(level[k] - expected[k])
+            follow = max(light[k], t / max(t, min(age_s[k] + t, learnt)))
+            share = np.float32(0.3) * follow if away <= limit[k] else none
+            jitter[k] = jitter[k] + share * (np.float32(1.25) * away - jitter[k])
+        for k in range(size):
+            same = abs(level[k] - expected[k]) <= limit[k]
+            follow = max(light[k], t / max(t, min(age_s[k] + t, learnt)))
+            base[k] = base[k] + (follow * (level[k] - base[k]) if same else light[k] * (expected[k] - base[k]))
+        for k in range(size):
+            age_s[k] = age_s[k] + (t if abs(level[k] - expected[k]) <= limit[k] else none)
+        for k in range(size):
+            long = abs(level[k] - expected[k]) <= limit[k] and age_s[k] >= forgotten
+            before[k] = np.float32(np.nan) if long else before[k]
+        for k in range(size):
+            differs[k] = 1 if abs(level[k] - expected[k]) > limit[k] else 0
+        for k in range(size):
+            said[k] = said[k] * differs[k]  # else SAME
+        for k in positions(differs):
+            away = abs(level[k] - expected[k])
+            differs[k] = 0
+            power[k] = away / limit[k]
+            if said[k] == SAME:
+                # what comes and goes again and again (leaves, water) is this block's noise; one passer-by is not
+                jitter[k] = jitter[k] + np.float32(0.05) * (min(away, np.float32(3.0) * limit[k]) - jitter[k])
+            revealed = not np.isnan(before[k]) and abs(level[k] - (g * before[k] + o)) <= limit[k]
+            said[k] = REVEALED if revealed else CHANGED
+            if value_s[k] >= (1.0 if revealed else absorb_s):
+                if revealed:
+                    # what stood there has gone; kept in mind, it would hide the next thing that looks like it
+                    before[k] = np.float32(np.nan)
+                elif np.isnan(before[k]) and age_s[k] >= absorb_s:
+                    before[k] = base[k]
+                # background from here on, in the light that the rest of the background is remembered in
+                said[k] = SAME
+                base[k] = min(white, max(none, (value[k] - o) / g))
+                age_s[k] = max(none, min(value_s[k], learnt))
+            elif not revealed and hidden[k] == 0:
+                differs[k] = 1
+                count += 1
     return count
 
 
@@ -247,11 +259,19 @@ def count_ticks(now: Float, before: Float, seconds: float, weight: float, least:
     angle = 2.0 * np.pi * seconds
     one, limit = np.float32(weight), np.float32(least)
     east, north = np.float32(weight * np.cos(angle)), np.float32(weight * np.sin(angle))
-    for k in range(now.size):
-        jump = now[k] - before[k]
-        if abs(jump) > limit:
-            ticks[0, k] += one
-            ticks[1, k] += east
-            ticks[2, k] += north
-            ticks[3, k] += one * jump
-            ticks[4, k] += one * abs(jump)
+    for first in range(0, now.size, TILE):
+        last = min(now.size, first + TILE)
+        level, last_level = now[first:last], before[first:last]
+        jumps = 0
+        for k in range(last - first):
+            jumps += 1 if abs(level[k] - last_level[k]) > limit else 0
+        if jumps == 0:
+            continue
+        for k in range(first, last):
+            jump = now[k] - before[k]
+            if abs(jump) > limit:
+                ticks[0, k] += one
+                ticks[1, k] += east
+                ticks[2, k] += north
+                ticks[3, k] += one * jump
+                ticks[4, k] += one * abs(jump)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Generator, Iterator
-from copy import copy
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
@@ -43,9 +42,10 @@ _MEASURED_HERE: Final = frozenset(
 #: Codecs whose every damage FFmpeg tells, when asked to, while it decodes several frames at once; the others are read
 #: one at a time.
 _TELLING: Final = frozenset(("h264", "hevc", "mpeg4", "mpeg2video", "h263", "vp9"))
-#: Frames decoded at once, at most: more cost memory, and the detector wants its cores. One more than there are cores
-#: keeps all of them busy while a picture is handed over.
-MOST_THREADS: Final = 4
+#: Frames decoded at once: so many more than there are cores, which keeps all of them busy while a picture is handed over
+#: and looked at; and at most, since more cost memory, and the detector wants its cores.
+MORE_THREADS: Final = 3
+MOST_THREADS: Final = 6
 #: Frames held back while several are decoded at once: the sign of damage may come a little after a picture it spoilt.
 HELD_BACK: Final = 4
 #: Packets are remembered so far back, for finding out whose a picture is, and what a hole in time held.
@@ -71,8 +71,8 @@ class _Decoded:
 def open_frames(path: Path, stream: StreamInfo | int, *, threads: int = 0) -> Frames:
     """Open one video stream for reading its frames; what ``probe`` measured may be handed in and is then not repeated.
 
-    ``threads`` is the number of frames decoded at once, where the codec allows it: 0 for one more than the machine has
-    cores, up to ``MOST_THREADS``. The frames are the same for any number.
+    ``threads`` is the number of frames decoded at once, where the codec allows it: 0 for a few more than the machine
+    has cores, up to ``MOST_THREADS``. The frames are the same for any number.
     Raises EvidenceError, or MediaError when there is no such stream or nothing decodes it.
     """
     if isinstance(stream, int):
@@ -96,7 +96,7 @@ class Frames:
     def _open(self, threads: int) -> None:
         """Stand at the start of the stream, with nothing known of it."""
         info = self.info
-        self._threads = (threads or min(MOST_THREADS, _cores() + 1)) if info.codec in _TELLING else 1
+        self._threads = (threads or min(MOST_THREADS, _cores() + MORE_THREADS)) if info.codec in _TELLING else 1
         self._source = Source(self.path)
         try:
             self._context = self._prepare(self._threads)
@@ -205,7 +205,7 @@ class Frames:
         if self._threads > 1:
             held: deque[tuple[Frame, Ledger]] = deque()
             for frame in self._read():
-                held.append((frame, copy(self._ledger)))
+                held.append((frame, self._ledger.copy()))
                 if self._damage_seen():
                     break
                 if len(held) > HELD_BACK:

@@ -93,6 +93,9 @@ class Timeline(Generic[Payload]):
             yield self._emit(round(self._slots * self.ticks), payload, lost)
             self._slots += 1
             return
+        if pts is not None and not self._waiting and (not self._started or self._ordinary(pts - self._high)):
+            yield self._emit(pts, payload, lost)
+            return
         self._waiting.append(_Waiting(payload, pts, lost))
         while self._waiting:
             ready = self._ready(final=len(self._waiting) > LOOK_AHEAD)
@@ -240,10 +243,14 @@ class Timeline(Generic[Payload]):
 class Ledger:
     """Adds up where every tick of a stream went; the states always sum to ``total``."""
 
-    def __init__(self) -> None:
-        self.analysed = 0
-        self.undecodable = 0
-        self.gap = 0
+    def __init__(self, analysed: int = 0, undecodable: int = 0, gap: int = 0) -> None:
+        self.analysed = analysed
+        self.undecodable = undecodable
+        self.gap = gap
+
+    def copy(self) -> Ledger:
+        """The ledger as it stands."""
+        return Ledger(self.analysed, self.undecodable, self.gap)
 
     @property
     def total(self) -> int:

@@ -1,4 +1,4 @@
-"""Working ahead: the stages before the detector run in a thread of their own while the detector thinks."""
+"""Working ahead: the stages before the detector run in threads of their own while the detector thinks."""
 
 from __future__ import annotations
 
@@ -25,31 +25,28 @@ def ahead(produce: Callable[[], Iterable[Item]], most: int) -> Iterator[Iterator
     Order is kept, and an error of the producer is raised where its item would have come. On leaving, whatever the
     reason, the thread is told to stop, drained and joined, so that nothing it uses is closed under it.
     """
-    line: queue.Queue[Item | _End[Item]] = queue.Queue(maxsize=max(1, most))
+    # two queues without bounds of their own, since only those are made in C: a frame is handed over in a microsecond
+    line: queue.SimpleQueue[Item | _End[Item]] = queue.SimpleQueue()
+    room: queue.SimpleQueue[None] = queue.SimpleQueue()
+    for _ in range(max(1, most)):
+        room.put(None)
     stop = threading.Event()
-
-    def put(item: Item | _End[Item]) -> bool:
-        while not stop.is_set():
-            try:
-                line.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return True
-        return False
 
     def run() -> None:
         error: BaseException | None = None
         items = produce()
         try:
             for item in items:
-                if not put(item):
+                room.get()
+                if stop.is_set():
                     close = getattr(items, "close", None)
                     if close is not None:
                         close()
                     return
+                line.put(item)
         except BaseException as caught:  # noqa: BLE001  handed over, and raised where the items are used
             error = caught
-        put(_End(error))
+        line.put(_End(error))
 
     def take() -> Iterator[Item]:
         while True:
@@ -58,6 +55,7 @@ def ahead(produce: Callable[[], Iterable[Item]], most: int) -> Iterator[Iterator
                 if item.error is not None:
                     raise item.error
                 return
+            room.put(None)
             yield item
 
     thread = threading.Thread(target=run, name="vidreview-ahead", daemon=True)
@@ -66,4 +64,5 @@ def ahead(produce: Callable[[], Iterable[Item]], most: int) -> Iterator[Iterator
         yield take()
     finally:
         stop.set()
+        room.put(None)
         thread.join()

@@ -1,4 +1,4 @@
-"""One stream: decoder and gate ahead in their own thread, detector and tracker behind, frame by frame and in order."""
+"""One stream: decoder and gate ahead, each in its own thread, detector and tracker behind, frame by frame, in order."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from vidreview.index import DetectionRow
 from vidreview.media import Frames
 from vidreview.model import LABELS, Frame, Motion, StreamInfo, Track
 from vidreview.motion import MotionGate, clock_share
+from vidreview.pipeline.ahead import ahead
 from vidreview.settings import ScanSettings
 from vidreview.track import Tracker, Verdicts
 
@@ -22,6 +23,8 @@ from vidreview.track import Tracker, Verdicts
 CLOSER_LOOKS = 4
 #: share of a motion track's boxes on the burned-in clock that makes it the clock
 IS_CLOCK = 0.5
+#: frames that may wait for the gate; the fewer, the more of them are still in the processor's caches
+DECODED_AHEAD = 4
 #: bytes of decoded pictures that may wait for the detector
 AHEAD_BYTES = 48 << 20
 
@@ -43,7 +46,7 @@ class Seen:
 
 
 class GateWalk:
-    """The first half: decoding, and the motion gate while the decoder's own threads go on."""
+    """The first half: decoding, and the motion gate while the decoder goes on."""
 
     def __init__(self, frames: Frames, settings: ScanSettings) -> None:
         """``frames`` are gated by ``settings``."""
@@ -53,9 +56,13 @@ class GateWalk:
 
     def __call__(self) -> Iterator[Seen]:
         """Every frame of the stream, with its motion."""
+        with ahead(lambda: self.frames, DECODED_AHEAD) as frames:
+            yield from self._gated(frames)
+
+    def _gated(self, frames: Iterator[Frame]) -> Iterator[Seen]:
         gate: MotionGate | None = None
         began = time.perf_counter()
-        for frame in self.frames:
+        for frame in frames:
             decoded = time.perf_counter()
             height, width = frame.luma.shape
             if gate is None or (gate.height, gate.width) != (height, width):
