@@ -157,7 +157,7 @@ class MotionGate:
         """Groups of changed blocks: their boxes in pixels, their fill and their strength."""
         sides = found[:, 2:4] - found[:, :2]
         boxes = np.minimum(found[:, :4] * np.float32(self.block), self._limits)
-        return boxes, found[:, 4] / (sides[:, 0] * sides[:, 1]), found[:, 5]
+        return boxes, np.divide(found[:, 4], sides[:, 0] * sides[:, 1], dtype=np.float32), found[:, 5]
 
     def _tick_weight(self, seconds: float) -> float:
         """What a jump counts now: instead of letting all that was noted fade, later jumps count ever more."""
@@ -195,7 +195,8 @@ class MotionGate:
         if watched < 8.0 or self._seen / max(1e-3, seconds - self._first_s) < 4.0:
             return
         known = self._ticking
-        some = np.flatnonzero((self._ticks[0] >= min(8.0, 0.15 * watched if known.any() else 8.0) * weight))
+        least = min(8.0, 0.15 * watched) if known.any() else 8.0
+        some = np.flatnonzero(self._ticks[0] >= least * weight)
         if not len(some) and not known.any():
             return
         count, east, north, jumps, sizes = self._ticks[:, some] / np.float32(weight)

@@ -51,6 +51,8 @@ def find_events(reader: Reader, events: Sequence[str], every: bool) -> list[Even
 
 
 def _number(event: str) -> int:
+    if re.fullmatch(r"[Pp]\d{1,15}", event):
+        raise UsageError(f"{event} is provisional; wait until the scan of its exhibit is over and name its event, E…")
     match = re.fullmatch(r"[Ee]?0*(\d{1,15})", event)
     if not match:
         raise UsageError(f"{safe(event)!r} is not an event; events are written E0007, see 'vidreview events'")

@@ -25,7 +25,8 @@ from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_r
 def command(case: Path, as_json: bool, **filters: Any) -> None:
     """List the events of a case: what was in view, where, from when to when.
 
-    Times are seconds from the first presented frame of the stream. Events are leads for a person to look at.
+    Times are seconds from the first presented frame of the stream. Events are leads for a person to look at. P… are
+    provisional: found by 'scan --order best-first' in an exhibit whose scan is not over.
 
     \b
     Examples:
@@ -46,6 +47,10 @@ def command(case: Path, as_json: bool, **filters: Any) -> None:
         else:
             _print(found)
             click.echo(f"{len(found)} event{'s' if len(found) != 1 else ''}. {LEADS}")
+            if any(item["provisional"] for item in found):
+                click.echo(
+                    "P… are provisional: the scan of their exhibit is not over, and will put its events in their place."
+                )
             left = reader.footage()[2]
             if left:
                 words = "exhibits were" if left != 1 else "exhibit was"
@@ -67,7 +72,7 @@ def _print(found: list[dict[str, Any]]) -> None:
                 "-" if item["score"] is None else f"{item['score']:.2f}",
                 str(item["max_count"]),
                 item["still"] or "-",
-                item["review"],
+                "provisional" if item["provisional"] else item["review"],
             )
             for item in found
         ],

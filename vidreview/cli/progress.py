@@ -59,6 +59,12 @@ class Progress:
             self._bar.postfix[0] = f"{self._speed():.0f} × real time"
             self._advance(done)
 
+    def provisional(self, name: str, events: int) -> None:
+        """The busiest stretches of a stream have been looked at."""
+        if not self.quiet:
+            what = f"{events} provisional event{'s' * (events != 1)}"
+            self._say(f"{safe(name)}: {what} in the busiest stretches; 'vidreview events' lists them, the scan goes on")
+
     def problem(self, path: str, reason: str) -> None:
         """Something of a file could not be read; the summary lists it, ``-v`` says it at once."""
         if self.verbose:

@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 @click.option("--merge-gap", type=float, help="Events of one class this close are one, seconds. Default: 1.")
 @click.option("--detect-every", type=float, help="Seconds between looks of the detector while something moves.")
 @click.option("--idle-every", type=float, help="Seconds between looks whatever the motion gate says.")
+@click.option(
+    "--order",
+    type=click.Choice(["time", "best-first"]),
+    default="time",
+    show_default=True,
+    help="best-first looks at the busiest stretches of each file before all of it: most events are known early, as "
+    "provisional ones; the result is the same.",
+)
 @click.option("--reference", help="Exhibit reference, for example NMC/1.")
 @click.option("--operator", help="Who runs the scan.")
 @click.option("--organisation", help="For whom.")
@@ -46,6 +54,7 @@ def command(
     merge_gap: float | None,
     detect_every: float | None,
     idle_every: float | None,
+    order: str,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -76,7 +85,16 @@ def command(
         summary = ScanSummary()
         changed: IntegrityError | None = None
         try:
-            scan(sources, case, settings, model=model, observer=progress, record=facts, summary=summary)
+            scan(
+                sources,
+                case,
+                settings,
+                model=model,
+                observer=progress,
+                record=facts,
+                summary=summary,
+                best_first=order == "best-first",
+            )
         except IntegrityError as error:
             changed = error
     if as_json:

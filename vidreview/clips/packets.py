@@ -200,7 +200,7 @@ class PacketIndex:
                 opened.container.seek(self.dts[first], stream=stream)
             ordinal = start
             for packet in demux(opened.container, stream):
-                if not self._same(packet, ordinal):
+                if not self.same(packet, ordinal):
                     break
                 if ordinal >= first:
                     yield packet
@@ -221,7 +221,7 @@ class PacketIndex:
                 for packet in demux(opened.container, stream):
                     if ordinal < 0:
                         landed = ordinal = bisect_left(self.dts, _tick(packet.dts))
-                    if ordinal > first or not self._same(packet, ordinal):
+                    if ordinal > first or not self.same(packet, ordinal):
                         return 0
                     if ordinal == first:
                         return landed
@@ -230,7 +230,8 @@ class PacketIndex:
                 return 0
         return 0
 
-    def _same(self, packet: Packet[Any], ordinal: int) -> bool:
+    def same(self, packet: Packet[Any], ordinal: int) -> bool:
+        """True when a packet is what the one at this place was."""
         return ordinal < len(self) and (packet.size, _tick(packet.pts), _tick(packet.dts)) == (
             self.sizes[ordinal],
             self.pts[ordinal],

@@ -319,27 +319,18 @@ class Case:
     def add_events(self, stream: int, events: Sequence[Event], track_ids: Sequence[int]) -> list[int]:
         """Append events of a stream, numbered by start; their numbers, in the order given.
 
+        They take the place of the provisional ones.
+
         ``track_ids`` are what ``add_tracks`` returned for the list that ``Event.tracks`` points into.
         """
         order = sorted(range(len(events)), key=lambda k: (events[k].span.start_s, events[k].span.end_s, k))
         numbers = [0] * len(events)
         with self._transaction() as db:
+            db.execute("DELETE FROM provisional_events WHERE stream = ?", (stream,))
             number = self._next(db, "events")
             for k in order:
-                event, span = events[k], events[k].span
-                _insert(
-                    db,
-                    "events",
-                    **{"id": number, "stream": stream, "class": event.event_class, "label": event.label},
-                    start_pts=int(span.start.pts),
-                    end_pts=int(span.end.pts),
-                    start_s=float(span.start_s),
-                    end_s=float(span.end_s),
-                    peak_pts=int(event.peak.pts),
-                    peak_s=float(event.peak_s),
-                    max_count=int(event.max_count),
-                    score=_real(event.score),
-                )
+                event = events[k]
+                _insert(db, "events", id=number, **_event(stream, event))
                 db.executemany(
                     "INSERT INTO event_tracks VALUES (?, ?, ?)",
                     [(number, position, track_ids[track]) for position, track in enumerate(event.tracks)],
@@ -347,6 +338,12 @@ class Case:
                 numbers[k] = number
                 number += 1
         return numbers
+
+    def add_provisional(self, stream: int, events: Sequence[Event]) -> None:
+        """Append events that are listed until ``add_events`` has those of the whole stream."""
+        with self._transaction() as db:
+            for event in events:
+                _insert(db, "provisional_events", **_event(stream, event))
 
     def set_coverage(self, stream: int, coverage: Coverage) -> None:
         """Record where every second of a stream went."""
@@ -438,6 +435,24 @@ def _connect(database: Path) -> sqlite3.Connection:
 def _insert(db: sqlite3.Connection, table: str, **values: Any) -> None:
     places = ", ".join("?" * len(values))
     db.execute(f"INSERT INTO {table} ({', '.join(values)}) VALUES ({places})", list(values.values()))
+
+
+def _event(stream: int, event: Event) -> dict[str, Any]:
+    """The columns of an event but for its number."""
+    span = event.span
+    return {
+        "stream": stream,
+        "class": event.event_class,
+        "label": event.label,
+        "start_pts": int(span.start.pts),
+        "end_pts": int(span.end.pts),
+        "start_s": float(span.start_s),
+        "end_s": float(span.end_s),
+        "peak_pts": int(event.peak.pts),
+        "peak_s": float(event.peak_s),
+        "max_count": int(event.max_count),
+        "score": _real(event.score),
+    }
 
 
 def _insert_problems(db: sqlite3.Connection, exhibit: int, stream: int | None, problems: Sequence[Problem]) -> None:

@@ -126,7 +126,7 @@ class Reader:
         self._db.close()
 
     def events(self, query: EventQuery | None = None) -> list[dict[str, Any]]:
-        """Events in the form of ``vidreview events --json``."""
+        """Events in the form of ``vidreview events --json``, provisional ones included."""
         query = query or EventQuery()
         stills = self._stills()
         reviews = dict(self._select("SELECT event, state FROM reviews ORDER BY id"))
@@ -135,16 +135,16 @@ class Reader:
             members.setdefault(event, []).append(track_name(track))
         columns = (
             f"item.id, {_PLACE}, exhibit.sha256, item.class, item.label, item.start_pts, item.end_pts, item.start_s, "
-            "item.end_s, item.peak_s, item.max_count, item.score"
+            "item.end_s, item.peak_s, item.max_count, item.score, item.provisional"
         )
         result = []
         for number, name, raw, stream, num, den, sha256, kind, label, start, end, *numbers in self._items(
-            "events", columns, query, EVENT_ORDERS
+            "all_events", columns, query, EVENT_ORDERS
         ):
-            start_s, end_s, peak_s, count, score = numbers
+            start_s, end_s, peak_s, count, score, provisional = numbers
             result.append(
                 {
-                    "id": event_name(number),
+                    "id": provisional_name(number) if provisional else event_name(number),
                     "exhibit": _name(name, raw),
                     "exhibit_sha256": sha256,
                     "stream": stream,
@@ -160,10 +160,11 @@ class Reader:
                     "utc_uncertainty_s": None,
                     "peak_s": round(peak_s, 6),
                     "max_count": count,
-                    "tracks": members.get(number, []),
+                    "tracks": [] if provisional else members.get(number, []),
                     "score": None if score is None else round(score, 6),
-                    "still": stills.get(number),
-                    "review": reviews.get(number, "unreviewed"),
+                    "still": None if provisional else stills.get(number),
+                    "review": "unreviewed" if provisional else reviews.get(number, "unreviewed"),
+                    "provisional": bool(provisional),
                 }
             )
         return result
@@ -389,6 +390,11 @@ _UNFINISHED = {
 def event_name(number: int) -> str:
     """An event's number as people see it."""
     return f"E{number:04d}"
+
+
+def provisional_name(number: int) -> str:
+    """A provisional event's number as people see it."""
+    return f"P{number:04d}"
 
 
 def track_name(number: int) -> str:

@@ -150,8 +150,36 @@ CREATE INDEX reviews_by_event ON reviews (event);
 CREATE TABLE spent_numbers (kind TEXT PRIMARY KEY, highest INTEGER NOT NULL);
 """
 
+_PROVISIONAL = """
+-- what a look at the busiest stretches found while the scan of the exhibit goes on; its events take their place
+CREATE TABLE provisional_events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,  -- never given twice, since it was shown to people
+    stream INTEGER NOT NULL REFERENCES streams(id) ON DELETE CASCADE,
+    class TEXT NOT NULL,
+    label TEXT NOT NULL,
+    start_pts INTEGER NOT NULL,
+    end_pts INTEGER NOT NULL,
+    start_s REAL NOT NULL,
+    end_s REAL NOT NULL,
+    peak_pts INTEGER NOT NULL,
+    peak_s REAL NOT NULL,
+    max_count INTEGER NOT NULL,
+    score REAL
+);
+CREATE INDEX provisional_events_by_stream ON provisional_events (stream);
+CREATE VIEW all_events AS
+    SELECT id, stream, class, label, start_pts, end_pts, start_s, end_s, peak_pts, peak_s, max_count, score,
+        0 AS provisional FROM events
+    UNION ALL
+    SELECT id, stream, class, label, start_pts, end_pts, start_s, end_s, peak_pts, peak_s, max_count, score,
+        1 AS provisional FROM provisional_events;
+"""
+
 #: (name, SQL) in order; released steps are never edited, only added to
-MIGRATIONS: tuple[tuple[str, str], ...] = (("0001 first tables", _FIRST),)
+MIGRATIONS: tuple[tuple[str, str], ...] = (
+    ("0001 first tables", _FIRST),
+    ("0002 provisional events", _PROVISIONAL),
+)
 
 
 def now_utc() -> str:

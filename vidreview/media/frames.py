@@ -42,8 +42,8 @@ _MEASURED_HERE: Final = frozenset(
 #: Codecs whose every damage FFmpeg tells, when asked to, while it decodes several frames at once; the others are read
 #: one at a time.
 _TELLING: Final = frozenset(("h264", "hevc", "mpeg4", "mpeg2video", "h263", "vp9"))
-#: Frames decoded at once: so many more than there are cores, which keeps all of them busy while a picture is handed over
-#: and looked at; and at most, since more cost memory, and the detector wants its cores.
+#: Frames decoded at once: so many more than there are cores, which keeps all of them busy while a picture is handed
+#: over and looked at; and at most, since more cost memory, and the detector wants its cores.
 MORE_THREADS: Final = 3
 MOST_THREADS: Final = 6
 #: Frames held back while several are decoded at once: the sign of damage may come a little after a picture it spoilt.

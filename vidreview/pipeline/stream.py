@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from vidreview.detect import Detector
 from vidreview.detect.look import Look, look
 from vidreview.index import DetectionRow
-from vidreview.media import Frames
 from vidreview.model import LABELS, Frame, Motion, StreamInfo, Track
 from vidreview.motion import MotionGate, clock_share
 from vidreview.pipeline.ahead import ahead
@@ -48,7 +47,7 @@ class Seen:
 class GateWalk:
     """The first half: decoding, and the motion gate while the decoder goes on."""
 
-    def __init__(self, frames: Frames, settings: ScanSettings) -> None:
+    def __init__(self, frames: Iterable[Frame], settings: ScanSettings) -> None:
         """``frames`` are gated by ``settings``."""
         self.frames, self.settings = frames, settings
         #: seconds spent waiting for the decoder, and in the gate
