@@ -24,7 +24,7 @@ class ScanSettings:
     #: seconds between looks while all that moves is known, at most
     settled_every_s: float = 1.0
     #: seconds between looks whatever the motion gate says
-    idle_every_s: float = 30.0
+    idle_every_s: float = 120.0
     #: a detection at or above this starts a track
     high_score: float = 0.4
     #: a detection at or above this may continue one; weaker ones are dropped by the detector

@@ -20,6 +20,8 @@ from vidreview.track import Tracker, Verdicts
 
 #: closer looks taken on one frame, at most
 CLOSER_LOOKS = 4
+#: a whole picture is looked at this often at least while something moves, seconds
+WHOLE_S = 5.0
 #: share of a motion track's boxes on the burned-in clock that makes it the clock
 IS_CLOCK = 0.5
 #: frames that may wait for the gate; the fewer, the more of them are still in the processor's caches
@@ -87,7 +89,8 @@ class StreamWalk:
         self.detect_s = self.track_s = 0.0
         #: raw detections not yet taken
         self.rows: list[DetectionRow] = []
-        self._looked_s = float("-inf")
+        # the last look that was due, and the last one at a whole picture
+        self._looked_s = self._whole_s = float("-inf")
         self._seen: Seen | None = None
 
     def step(self, seen: Seen) -> list[Track]:
@@ -107,9 +110,14 @@ class StreamWalk:
         found = None
         whole = self._due(frame, motion)
         places = self.tracker.unnamed(frame.seconds, CLOSER_LOOKS) if whole or len(motion.blobs) else []
+        if whole and not places and frame.seconds - self._whole_s < WHOLE_S:
+            # what is alone is looked at where it is, which costs half
+            places = self.tracker.only(frame.seconds)
+            whole = not places
+            self._looked_s = frame.seconds
         if whole or places:
             if whole:
-                self._looked_s = frame.seconds
+                self._looked_s = self._whole_s = frame.seconds
             self.looks += 1
             began = time.perf_counter()
             one = look(self.detector, frame.to_bgr(), self.rotation, places, whole=whole)

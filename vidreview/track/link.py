@@ -68,6 +68,8 @@ def _costs(waiting: list[Live], after: list[Live], size: tuple[int, int] | None)
     possible = (gap >= -OVERLAP_S) & (ends[None] > end_s[:, None])
     possible &= np.array([[a is not b for b in after] for a in waiting])
     possible &= ~both_named | (kinds[0][:, None] == kinds[1][None])
+    # nothing is known to go on over a break of the recording
+    possible &= np.array([t.part for t in waiting])[:, None] == np.array([t.part for t in after])[None]
 
     # it stood, and is found or moves off where it stood
     drift = np.hypot(*leaving.T) / np.maximum(8.0, (last[:, 2:] - last[:, :2]).mean(axis=1))

@@ -121,6 +121,8 @@ class Live:
     score_sum: float = 0.0
     #: looks of the detector at a picture that held it
     looks: int = 0
+    #: those since the last that counted as a vote
+    vain: int = 0
     #: second looks, and when the last one was
     second_looks: int = 0
     second_look_s: float = -1e9
@@ -132,6 +134,8 @@ class Live:
     moved_s: float = -1e9
     #: frames on which the gate saw something move in its box
     stirred: int = 0
+    #: which unbroken part of the recording it was last seen in
+    part: int = 0
 
     @staticmethod
     def begin(key: int, clock: tuple[int, int, float], box: Float, error: float) -> Live:
@@ -227,6 +231,7 @@ class Live:
         if score >= VOTE_SCORE:
             self.votes[label] = self.votes.get(label, 0.0) + score
             self.ballots += 1
+            self.vain = 0
 
     def take_history(self, earlier: Live) -> None:
         """``earlier`` was this same object before: its course and its votes come first."""

@@ -33,9 +33,15 @@ SAME_THING = 0.5
 BESIDE = 0.4
 #: how far something settled may move between two looks, in own sizes: with others about, and alone
 MOST_STEP, LONE_STEP = 0.5, 0.8
+#: what was seen so long ago at most is about, seconds
+ABOUT_S = 0.5
+#: how many times longer the detector may wait where nothing else is about
+UNDISTURBED = 2.0
 #: closer looks come at this interval, seconds; after so many in vain they are seldom
 CLOSER_S, CLOSER_LOOKS, CLOSER_LATE_S = 0.2, 16, 5.0
-#: what does not get anywhere gets none before it has lasted so long, seconds
+#: so many may be taken at once
+CLOSER_BURST = 2
+#: what does not get anywhere, or is about while something settled is, gets none before it has lasted so long, seconds
 CLOSER_FROM_S = 0.5
 #: a blob is at least this share of the thing it is, and no more times larger
 LEAST_PART = 0.15
@@ -56,8 +62,12 @@ class Tracker:
         self._held: list[Live] = []
         self._beside: list[Live] = []
         self._next_key = 0
+        #: breaks of the recording so far
+        self._part = 0
         self._link_due_s = 0.0
         self._gated = False
+        #: closer looks that may be taken now, and as of when
+        self._closer_room, self._closer_s = float(CLOSER_BURST), 0.0
         self._seconds = 0.0
         self._interval_s = 0.0
 
@@ -69,12 +79,16 @@ class Tracker:
         """
         seconds = clock[2]
         self._seconds, self._interval_s = seconds, seconds - self._seconds
+        if not self.live and detections is None and blobs is not None and not len(blobs):
+            return  # most frames of most recordings
         for track in self.live:
             track.advance(seconds)
         updated: set[int] = set()
         if detections is not None:
             for track in self.live:
-                track.looks += whole or track.second_look_s == seconds
+                if whole or track.second_look_s == seconds:
+                    track.looks += 1
+                    track.vain += 1
             updated = self._detected(clock, detections)
         if blobs is not None:
             self._gated = True
@@ -93,43 +107,69 @@ class Tracker:
         for track in self.live:
             self._end(track)
         self.live = []
+        self._part += 1
 
     def unnamed(self, seconds: float, most: int) -> list[tuple[Boxes, int]]:
         """Boxes of up to ``most`` tracks that want a closer look, and how many they had; the least looked at first.
 
-        A track wants one while its class is unsettled, ever more seldom the more looks were in vain.
+        A track wants one while its class is unsettled, ever more seldom the more looks were in vain. All together get
+        one every ``CLOSER_S`` seconds, and half as many while something settled is about: where more moves at once it
+        is mostly the light, and the shadows of what is known.
         """
+        settled = any(self.verdicts.settled(t) for t in self.live)
+        pace = CLOSER_S * (2 if settled else 1)
+        self._closer_room = min(CLOSER_BURST, self._closer_room + (seconds - self._closer_s) / pace)
+        self._closer_s = seconds
+        most = min(most, int(self._closer_room + 1e-6))
         wanting = []
         for track in self._open_questions():
             # what does not get anywhere is mostly a shadow, a reflection, or a change of light that is soon over
             enough = CLOSER_LOOKS if track.travels else CLOSER_LOOKS // 8
             wait = CLOSER_S if track.second_looks < enough else CLOSER_LATE_S
-            lasts = track.travels or seconds - track.course.seconds[0] >= CLOSER_FROM_S
+            lasts = (track.travels and not settled) or seconds - track.course.seconds[0] >= CLOSER_FROM_S
             if track.solid and lasts and seconds - track.seen_s < 0.5 and seconds - track.second_look_s >= wait:
                 wanting.append(track)
         wanting.sort(key=lambda t: (t.second_looks, t.key))
+        self._closer_room -= len(wanting[:most])
         for track in wanting[:most]:
             track.second_looks += 1
             track.second_look_s = seconds
         return [(t.box.astype(np.float32), t.second_looks - 1) for t in wanting[:most]]
 
+    def only(self, seconds: float) -> list[tuple[Boxes, int]]:
+        """The box of the one thing that is about, when its class is settled, in the form of ``unnamed``; else nothing.
+
+        It counts as looked at.
+        """
+        about = [t for t in self.live if t.solid and seconds - t.seen_s < ABOUT_S]
+        if len(about) != 1 or not self.verdicts.settled(about[0]):
+            return []
+        about[0].second_look_s = seconds
+        return [(about[0].box.astype(np.float32), 0)]
+
     def next_look_s(self, least: float, most: float) -> float:
         """Seconds, from ``least`` to ``most``, that the detector may wait after its last look while things move.
 
+        Where nothing is about but what is settled, it may wait ``UNDISTURBED`` times as long as ``most``.
         What is new or unsettled is looked at soonest, and less often the more looks were in vain; what is settled,
         before it has moved by so much of its own size that another could be taken for it. What was looked at and has no
-        name is left to the closer looks of ``unnamed``.
+        name, or comes up while something settled is about, is left to the closer looks of ``unnamed``.
         """
-        wait = most
+        slow = self._interval_s >= least
+        if not self.live and not slow:
+            return float("inf")  # a flash on one frame is no thing yet
         settled = [t for t in self.live if self.verdicts.settled(t)]
+        questions = self._open_questions()
+        # what moves beside something settled may be another thing that only a whole look tells from its shadow
+        about = [t for t in self.live if t.solid and self._seconds - t.seen_s < ABOUT_S]
+        wait = most if len(about) > len(settled) or not settled else UNDISTURBED * most
         for track, alone in zip(settled, self._alone(settled), strict=True):
             wait = min(wait, (LONE_STEP if alone else MOST_STEP) / max(1e-3, track.speed))
-        for track in self._open_questions():
+        for track in questions:
             if track.named:
-                wait = min(wait, least * (1 + (track.looks - track.ballots) / 3))
-            elif not track.looks:
-                # a flash on a frame or two is no thing yet, unless frames are far apart
-                wait = least if track.solid or self._interval_s >= least else wait
+                wait = min(wait, least * (1 + track.vain / 3))
+            elif not track.looks and (track.solid or slow):
+                wait = least
         return max(least, wait)
 
     def _alone(self, tracks: list[Live]) -> NDArray[np.bool_]:
@@ -152,11 +192,17 @@ class Tracker:
     def missing(self, seconds: float, looked_s: float) -> bool:
         """True when a named track is about to be given up and the detector, last at ``looked_s``, did not look for it.
 
-        What has stopped no longer moves the gate: one look tells whether it stands there or has gone.
+        What has stopped no longer moves the gate: one look tells whether it stands there or has gone. What was last
+        seen at the picture's edge has gone.
         """
         for track in self.live:
             half = 0.5 * self._patience(track)
-            if track.named and seconds - track.seen_s > half and looked_s < track.seen_s + half:
+            if (
+                track.named
+                and not at_edge(track.box, self.size)
+                and seconds - track.seen_s > half
+                and looked_s < track.seen_s + half
+            ):
                 return True
         return False
 
@@ -355,11 +401,14 @@ class Tracker:
         return LOST_STANDING_S if track.ballots >= 3 else LOST_MOVING_S
 
     def _end(self, track: Live) -> None:
+        track.part = self._part
         track.course.trim()
         if track.course.frames:
             self._held.append(track)
 
     def _release(self, seconds: float, *, everything: bool) -> list[Track]:
+        for track in self.live:
+            track.part = self._part
         self._held = link(self._held, self.live, seconds, self.size)
         if everything:
             ready, self._held = self._held, []
