@@ -49,6 +49,7 @@ def film(
     *,
     seed: int = 2,
     codec: Literal["libx264", "mpeg4", "mjpeg"] = "libx264",
+    crf: int = 16,
 ) -> Path:
     """Write a film of ``frames`` frames in which the box makes its visits, given as first and one past last frame."""
     background = wall()
@@ -56,7 +57,7 @@ def film(
     with av.open(str(path), "w") as container:
         stream = container.add_stream(codec, rate=FPS)
         stream.width, stream.height, stream.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        stream.options = {"preset": "ultrafast", "crf": "16", "g": "20"} if codec == "libx264" else {}
+        stream.options = {"preset": "ultrafast", "crf": str(crf), "g": "20"} if codec == "libx264" else {}
         for number in range(frames):
             frame = av.VideoFrame.from_ndarray(picture(number, visits, background, seed), format="bgr24")
             frame.pts, frame.time_base = number, Fraction(1, FPS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field
 
 import cv2
@@ -155,11 +154,6 @@ def fit_light(now: Single, mean: Single, step: int, loose: float, gain: float, o
             gain = float(np.clip(np.polyfit(x[good], y[good], 1)[0], 0.25, 4.0))
         offset = float(np.mean(y[good] - gain * x[good]))
     return gain, offset
-
-
-def sample_step(size: int, columns: int, sample: int) -> int:
-    """The largest step that leaves ``sample`` blocks and shares no divisor with a row."""
-    return max((n for n in range(1, size // sample + 1) if math.gcd(n, columns) == 1), default=1)
 
 
 # -- the background ---------------------------------------------------------------------------------------------------

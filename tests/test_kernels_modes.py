@@ -226,3 +226,33 @@ def test_the_kernel_tests_pass_interpreted() -> None:
     )
     assert done.returncode == 0, done.stdout[-4000:]
     assert "nothing is compiled" in done.stdout
+
+
+SEES = """
+import sys
+sys.path.insert(0, sys.argv[1])
+from kernels_copy import outer
+print(outer.twice_more(1.0))
+"""
+
+
+@compiled_only
+def test_a_kernel_is_compiled_anew_when_one_that_it_calls_has_changed(tmp_path: Path) -> None:
+    """By itself numba looks at a kernel's own file only, and would go on with what it had compiled in."""
+    package = tmp_path / "kernels_copy"
+    package.mkdir()
+    jit = (HERE.parent / "vidreview" / "kernels" / "_jit.py").read_text(encoding="utf-8")
+    (package / "__init__.py").touch()
+    (package / "_jit.py").write_text(jit, encoding="utf-8")
+    head = "from kernels_copy._jit import kernel\n"
+    kernel = head + '{}@kernel("float64(float64)")\ndef {}(x: float) -> float:\n    return {}\n'
+    (package / "outer.py").write_text(
+        kernel.format("from kernels_copy.inner import twice\n", "twice_more", "twice(x) + 1"), encoding="utf-8"
+    )
+    printed = []
+    for factor in (2, 3):
+        (package / "inner.py").write_text(kernel.format("", "twice", f"{factor} * x"), encoding="utf-8")
+        done = subprocess.run([sys.executable, "-c", SEES, tmp_path], capture_output=True, text=True, check=True)
+        printed.append(float(done.stdout))
+    assert printed == [3.0, 4.0]
+    assert list(package.glob("__pycache__/*.nbi")), "else nothing was kept, and this tries nothing"

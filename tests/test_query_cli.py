@@ -69,6 +69,7 @@ def test_events_json_is_the_contract(case: Path, cli: Cli) -> None:
         ("score", 0.5),
         ("still", "stills/E0001.png"),
         ("review", "unreviewed"),
+        ("provisional", False),
     ]
     assert found[1]["score"] is None
     assert found[1]["still"] is None

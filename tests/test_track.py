@@ -448,3 +448,56 @@ def test_a_vehicle_that_is_soon_lost_after_it_came_is_not_taken_for_a_parked_one
     (track,) = kept(tracker.finish())
     assert track.event_class == "vehicle"
     assert track.points[0].seconds == 0.0
+
+
+def test_what_stood_when_the_recording_broke_off_is_not_joined_to_what_stands_there_after() -> None:
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+    box = (600.0, 300.0, 640.0, 400.0)
+    for clock in clocks(20.0):
+        if clock[2] == 10.0:
+            tracker.cut()
+        tracker.update(clock, detections((box, 0.8, "person")), blobs(box))
+    first, second = tracker.finish()
+    assert first.points[-1].seconds < 10.0 <= second.points[0].seconds
+
+
+def test_what_is_alone_and_known_is_looked_at_where_it_is() -> None:
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+    alone, other = walker(), walker(x=700, begins=3.0)
+    for clock in clocks(6.0):
+        box, second = alone(clock[2]), other(clock[2])
+        assert box is not None
+        only = tracker.only(clock[2])
+        if clock[2] < 0.2 or clock[2] > 3.5:
+            assert only == [], "unknown yet, or not alone any more"
+        if 1.0 < clock[2] < 3.0:
+            ((wanted, before),) = only
+            assert before == 0
+            assert wanted == pytest.approx(box, abs=20)
+        tracker.update(clock, detections((box, 0.8, "person")), blobs(box, second), whole=not only)
+    assert max(t.looks for t in tracker.live if t.named) == 60, "a look at its place counts as one"
+
+
+def test_where_much_moves_at_once_closer_looks_are_shared() -> None:
+    """Twelve things at once, for two seconds, are mostly the light: together they get no more than a few could."""
+    tracker = Tracker(0.4, Verdicts(), SIZE)
+    asked = 0
+    for clock in clocks(2.0):
+        things = [walker(x=100.0 * k, y=100.0 + 150 * (k % 4))(clock[2]) for k in range(12)]
+        asked += len(tracker.unnamed(clock[2], 4))
+        tracker.update(clock, detections(), blobs(*things))
+    assert 4 <= asked <= 11
+
+
+def test_what_was_just_named_is_confirmed_soon_however_long_it_was_not() -> None:
+    def wait(named_s: float) -> float:
+        tracker = Tracker(0.4, Verdicts(), SIZE)
+        path = walker(ends=30.0, speed=20.0)
+        for clock in clocks(named_s + 0.1):
+            box = path(clock[2])
+            assert box is not None
+            named = clock[2] >= named_s - 1e-6
+            tracker.update(clock, detections((box, 0.5, "person")) if named else detections(), blobs(box))
+        return tracker.next_look_s(0.3, 5.0)
+
+    assert wait(6.0) == wait(1.0) == 0.3

@@ -77,7 +77,7 @@ class MotionGate:
         self._ranges = np.zeros(self.shape, np.float32)
         self._contrast = np.zeros(self.shape, np.float32)
         self._tremble = FIRST_TREMBLE
-        self._step = gate.sample_step(size, self.shape[1])
+        self._step = max(1, size // gate.SAMPLE)
         self._seen = 0
         self._seconds = self._first_s = 0.0
         self._slack_due_s = self._mask_due_s = 0.0

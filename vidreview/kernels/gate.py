@@ -42,8 +42,8 @@ SURE = 2.0
 ALIVE_S, LIVE_SHARE = 0.5, 0.05
 #: a lone block is noise unless its change is so many times beyond its limit
 LONE_STRENGTH = 3.0
-#: so many blocks at least, evenly spread, tell the light and the pulse of all
-SAMPLE = 400
+#: so many blocks, evenly spread, tell the light and the pulse of all
+SAMPLE = 800
 #: a light that moves no level by as much as this has not changed
 SAME_LIGHT = 0.5
 #: a key frame moves the typical block by no more than this, levels; more is the light or the camera
@@ -52,23 +52,6 @@ LARGEST_PULSE = 2.0
 RAINS, DRY = 1e-3, 2e-4
 #: rain and snow raise the least change that counts by up to this factor
 HEAVIEST_RAIN = 3.0
-
-
-@kernel("int64(int64, int64)")
-def sample_step(size: int, columns: int) -> int:
-    """Every how manieth of ``size`` blocks is in the sample: at most ⌊size / SAMPLE⌋, no divisor in common with a row.
-
-    Else the sample would stand in a few columns of the picture.
-    """
-    step = max(1, size // SAMPLE)
-    while step > 1:
-        a, b = step, columns
-        while b:
-            a, b = b, a % b
-        if a == 1:
-            break
-        step -= 1
-    return step
 
 
 @kernel("float64(float64, float64)")
@@ -150,7 +133,7 @@ def watch(
     size = now.size
     flat = now.reshape(size)
     rows = state.reshape((9, size))
-    step = sample_step(size, now.shape[1])
+    step = max(1, size // SAMPLE)
     mean, noise = rows[MEAN], rows[NOISE]
     gain, offset = fit_light(flat, mean, step, LEAST_CHANGE, memory[GAIN], memory[OFFSET])
     memory[GAIN], memory[OFFSET] = gain, offset

@@ -118,19 +118,21 @@ def stretches(index: PacketIndex) -> list[Stretch]:
 
 
 def spent_each_second(index: PacketIndex) -> NDArray[np.float64]:
-    """Bytes of the pictures of each second but for key pictures, which cost much whatever moves; (seconds,).
+    """Bytes of the pictures of each second, (seconds,): Σ sizes of other than key pictures · pictures / other pictures.
 
-    Where every picture is a key picture, all of them count. Empty for a stream of absurd length.
+    Key pictures cost much whatever moves; where there are no others, they count. Empty for a stream of absurd length.
     """
     pts = np.array(index.pts, np.int64)
     sizes = np.array(index.sizes, np.float64)
-    keys = np.frombuffer(bytes(index.keys), np.uint8) != 0
-    if not keys.all():
-        sizes[keys] = 0.0
+    others = np.frombuffer(bytes(index.keys), np.uint8) == 0
+    if not others.any():
+        others = np.ones(len(others), np.bool_)
     seconds = ((pts - pts.min()) * index.time_base.numerator) // index.time_base.denominator
     if seconds.max() > LONGEST_STREAM_S:
         return np.zeros(0)
-    return np.bincount(seconds, sizes).astype(np.float64)
+    spent = np.bincount(seconds, np.where(others, sizes, 0.0))
+    shares = np.bincount(seconds, others) / np.maximum(1, np.bincount(seconds))
+    return np.divide(spent, shares, out=np.zeros(len(spent)), where=shares > 0)
 
 
 def _run(busy: NDArray[np.bool_], second: int) -> slice:
