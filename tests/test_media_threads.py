@@ -93,6 +93,17 @@ def test_damaged_stream(tmp_path: Path, kind: str) -> None:
     assert hurt >= 2  # else the mutations try nothing
 
 
+@pytest.mark.parametrize("kind", ["hevc", "vp9", "h264"])
+def test_a_stream_that_is_cut_off(tmp_path: Path, kind: str) -> None:
+    """What is left of its last packet decodes without a word, by several threads to another picture each time."""
+    path = sample(tmp_path, kind)
+    whole = path.read_bytes()
+    for share in range(40, 100, 7):
+        path.write_bytes(whole[: len(whole) * share // 100])
+        one = reading(path, 1)
+        assert [reading(path, threads) for threads in (2, 3, 5)] == [one] * 3, f"{share} %"
+
+
 READ_ALL = """
 import sys
 from pathlib import Path

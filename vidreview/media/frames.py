@@ -2,8 +2,9 @@
 
 FFmpeg decodes several frames at once, which is a third faster and, on a sound stream, gives the same pictures to the
 bit. On a damaged one it does not: what stands in for lost blocks then depends on which thread was how far, and differs
-from run to run. So at the first sign of damage the stream is read again from its start, one frame at a time, past what
-has been handed out, and everything that is said of it comes from that reading (rule A7).
+from run to run. So a stream that is known to be damaged is read one frame at a time; at the first sign of damage any
+other is read again like that from its start, past what has been handed out, and everything that is said of it comes
+from that reading (rule A7).
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ _MEASURED_HERE: Final = frozenset(
 #: Codecs whose every damage FFmpeg tells, when asked to, while it decodes several frames at once; the others are read
 #: one at a time.
 _TELLING: Final = frozenset(("h264", "hevc", "mpeg4", "mpeg2video", "h263", "vp9"))
+#: What ``probe`` says of a stream that is known to be damaged before a frame of it is decoded.
+_UNSOUND: Final = frozenset(("damage", "truncated", "frame-count", "undecodable"))
 #: Frames decoded at once: so many more than there are cores, which keeps all of them busy while a picture is handed
 #: over and looked at; and at most, since more cost memory, and the detector wants its cores.
 MORE_THREADS: Final = 3
@@ -96,7 +99,10 @@ class Frames:
     def _open(self, threads: int) -> None:
         """Stand at the start of the stream, with nothing known of it."""
         info = self.info
-        self._threads = (threads or min(MOST_THREADS, _cores() + MORE_THREADS)) if info.codec in _TELLING else 1
+        # a packet that was cut off decodes without a word, and not to the same picture each time
+        sound = not info.cut_off and not any(problem.kind in _UNSOUND for problem in info.problems)
+        several = sound and info.codec in _TELLING
+        self._threads = (threads or min(MOST_THREADS, _cores() + MORE_THREADS)) if several else 1
         self._source = Source(self.path)
         try:
             self._context = self._prepare(self._threads)
