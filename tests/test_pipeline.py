@@ -114,7 +114,7 @@ def test_an_interrupted_scan_goes_on_where_it_stopped(tmp_path: Path) -> None:
 
     class Interrupted(RedDetector):
         def detect(self, pictures: Any, size: int | None = None) -> Any:
-            if self.pictures > 30:
+            if self.pictures > 12:
                 raise KeyboardInterrupt
             return super().detect(pictures, size)
 
@@ -165,7 +165,7 @@ def test_an_exhibit_that_changes_during_the_scan_voids_it(visit: Path, tmp_path:
 
     class Tampering(RedDetector):
         def detect(self, pictures: Any, size: int | None = None) -> Any:
-            if self.pictures == 10:
+            if self.pictures == 4:
                 with copy.open("ab") as file:
                     file.write(b"x")
             return super().detect(pictures, size)
