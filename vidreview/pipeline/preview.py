@@ -29,7 +29,8 @@ from vidreview.media.pixels import luma
 from vidreview.media.probe import MAX_PIXELS
 from vidreview.media.source import Source
 from vidreview.model import Event, Frame, MediaTime, StreamInfo
-from vidreview.pipeline.stream import GateWalk, StreamWalk
+from vidreview.pipeline.ahead import ahead
+from vidreview.pipeline.stream import GateWalk, StreamWalk, frames_ahead
 from vidreview.settings import ScanSettings
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ def preview(path: Path, stream: StreamInfo, settings: ScanSettings, detector: De
         pictures = _Pictures(path, stream, index)
         for stretch in stretches(index):
             walk = StreamWalk(stream, settings, detector)
-            tracks = [t for seen in GateWalk(pictures.of(stretch), settings)() for t in walk.step(seen)]
+            with ahead(GateWalk(pictures.of(stretch), settings), frames_ahead(stream)) as watched:
+                tracks = [track for item in watched for track in walk.step(item)]
             tracks += walk.finish()
             seen = [a for k, track in enumerate(tracks) if (a := appearance(k, track)) is not None]
             if seen:
@@ -122,14 +124,16 @@ def spent_each_second(index: PacketIndex) -> NDArray[np.float64]:
 
     Key pictures cost much whatever moves; where there are no others, they count. Empty for a stream of absurd length.
     """
-    pts = np.array(index.pts, np.int64)
+    # as floats, which hold no absurd number too many
+    pts = np.array(index.pts, np.float64)
     sizes = np.array(index.sizes, np.float64)
     others = np.frombuffer(bytes(index.keys), np.uint8) == 0
     if not others.any():
         others = np.ones(len(others), np.bool_)
-    seconds = ((pts - pts.min()) * index.time_base.numerator) // index.time_base.denominator
-    if seconds.max() > LONGEST_STREAM_S:
+    exact = (pts - pts.min()) * float(index.time_base)
+    if exact.max() > LONGEST_STREAM_S:
         return np.zeros(0)
+    seconds = exact.astype(np.int64)
     spent = np.bincount(seconds, np.where(others, sizes, 0.0))
     shares = np.bincount(seconds, others) / np.maximum(1, np.bincount(seconds))
     return np.divide(spent, shares, out=np.zeros(len(spent)), where=shares > 0)

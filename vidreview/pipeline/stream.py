@@ -57,7 +57,7 @@ class GateWalk:
 
     def __call__(self) -> Iterator[Seen]:
         """Every frame of the stream, with its motion."""
-        with ahead(lambda: self.frames, DECODED_AHEAD) as frames:
+        with ahead(lambda: iter(self.frames), DECODED_AHEAD) as frames:
             yield from self._gated(frames)
 
     def _gated(self, frames: Iterator[Frame]) -> Iterator[Seen]:
