@@ -124,6 +124,20 @@ def test_all_odd_recordings_are_read_or_listed(
         assert sum(stream["states"].values()) == pytest.approx(stream["duration_s"], abs=1e-6), stream["exhibit"]
 
 
+def test_odd_recordings_best_first_give_the_same_index(
+    odd_files: Path, model_path: Path, tmp_path: Path, cli: Callable[..., Result]
+) -> None:
+    """Whatever the file, looking at its busiest stretches first neither fails nor changes what is found."""
+    found = []
+    for order in ("time", "best-first"):
+        result = cli("scan", odd_files, "--case", tmp_path / order, "--order", order, "--json", "-q")
+        assert result.status == 3
+        assert "Traceback" not in result.err
+        with Reader.open(tmp_path / order) as reader:
+            found.append((json.loads(result.out)["problems"], _dump(reader)))
+    assert found[0] == found[1]
+
+
 def test_the_index_is_the_same_on_every_run(footage: Path, model_path: Path, tmp_path: Path) -> None:
     found = []
     for name in ("a", "b"):
