@@ -127,7 +127,7 @@ class Tracker:
             enough = CLOSER_LOOKS if track.travels else CLOSER_LOOKS // 8
             wait = CLOSER_S if track.second_looks < enough else CLOSER_LATE_S
             lasts = (track.travels and not settled) or seconds - track.course.seconds[0] >= CLOSER_FROM_S
-            if track.solid and lasts and seconds - track.seen_s < 0.5 and seconds - track.second_look_s >= wait:
+            if track.solid and lasts and seconds - track.seen_s < ABOUT_S and seconds - track.second_look_s >= wait:
                 wanting.append(track)
         wanting.sort(key=lambda t: (t.second_looks, t.key))
         self._closer_room -= len(wanting[:most])
@@ -141,7 +141,7 @@ class Tracker:
 
         It counts as looked at.
         """
-        about = [t for t in self.live if t.solid and seconds - t.seen_s < ABOUT_S]
+        about = self._about(seconds)
         if len(about) != 1 or not self.verdicts.settled(about[0]):
             return []
         about[0].second_look_s = seconds
@@ -153,7 +153,7 @@ class Tracker:
         Where nothing is about but what is settled, it may wait ``UNDISTURBED`` times as long as ``most``.
         What is new or unsettled is looked at soonest, and less often the more looks were in vain; what is settled,
         before it has moved by so much of its own size that another could be taken for it. What was looked at and has no
-        name, or comes up while something settled is about, is left to the closer looks of ``unnamed``.
+        name is left to the closer looks of ``unnamed``.
         """
         slow = self._interval_s >= least
         if not self.live and not slow:
@@ -161,8 +161,7 @@ class Tracker:
         settled = [t for t in self.live if self.verdicts.settled(t)]
         questions = self._open_questions()
         # what moves beside something settled may be another thing that only a whole look tells from its shadow
-        about = [t for t in self.live if t.solid and self._seconds - t.seen_s < ABOUT_S]
-        wait = most if len(about) > len(settled) or not settled else UNDISTURBED * most
+        wait = most if len(self._about(self._seconds)) > len(settled) or not settled else UNDISTURBED * most
         for track, alone in zip(settled, self._alone(settled), strict=True):
             wait = min(wait, (LONE_STEP if alone else MOST_STEP) / max(1e-3, track.speed))
         for track in questions:
@@ -171,6 +170,10 @@ class Tracker:
             elif not track.looks and (track.solid or slow):
                 wait = least
         return max(least, wait)
+
+    def _about(self, seconds: float) -> list[Live]:
+        """What is solid and was seen a moment ago."""
+        return [t for t in self.live if t.solid and seconds - t.seen_s < ABOUT_S]
 
     def _alone(self, tracks: list[Live]) -> NDArray[np.bool_]:
         """Which of ``tracks`` nothing else that is followed could be taken for: all else is further than its size."""
