@@ -17,7 +17,7 @@ import pytest
 from tests.conftest import Result
 from tests.test_index import RECORD, event, fill, stream_info, track
 from vidreview.cli.common import parse_seconds
-from vidreview.index import Case, EventQuery, Reader, TrackQuery
+from vidreview.index import Case, EventQuery, Identity, Listed, Reader, TrackQuery
 from vidreview.model import Problem
 
 Cli = Callable[..., Result]
@@ -31,8 +31,9 @@ def case(tmp_path: Path) -> Path:
         run = opened.begin_run(RECORD)
         fill(opened, run=run)
         fill(opened, os.fsdecode(b"yard [2]\xff.mp4"), "b" * 64, run=run)
-        opened.list_unreadable(run, "empty.mp4", Path("/evidence/empty.mp4"), "the file is empty (0 bytes)")
-        exhibit = opened.begin_exhibit(run, "c.mp4", Path("/evidence/c.mp4"), 9, 9, "c" * 64, None)
+        empty = Identity("empty.mp4", Path("/evidence/empty.mp4"))
+        opened.list_files(run, [Listed(empty, "failed", "the file is empty (0 bytes)")])
+        exhibit = opened.begin_exhibit(run, Identity("c.mp4", Path("/evidence/c.mp4"), 9, 9, "c" * 64))
         opened.add_stream(exhibit, stream_info(problems=(Problem("gap", "no frames for 2 s", 1.0),)))
         opened.finish_run(run, "done", {})
     return folder
@@ -271,7 +272,8 @@ def test_a_case_is_read_while_a_scan_writes_to_it(tmp_path: Path, cli: Cli) -> N
     with Case.open(tmp_path, create=True) as opened:
         exhibit = fill(opened, finish=False)
         assert len(listed(cli("events", "--case", tmp_path, "--json"))) == 2
-        opened.finish_exhibit(exhibit, "done", [])
+        opened.finish_exhibit(exhibit)
+        opened.number(exhibit)
         fill(opened, "b.mp4", "b" * 64)
         assert len(listed(cli("events", "--case", tmp_path, "--json"))) == 4
     assert len(listed(cli("events", "--case", tmp_path, "--json"))) == 4
@@ -297,11 +299,12 @@ def test_a_listing_imports_nothing_heavy_and_answers_at_once(case: Path) -> None
 def test_a_large_case_is_listed_quickly(tmp_path: Path) -> None:
     with Case.open(tmp_path, create=True) as opened:
         run = opened.begin_run(RECORD)
-        exhibit = opened.begin_exhibit(run, "a.mp4", Path("/a"), 1, 1, "a" * 64, None)
+        exhibit = opened.begin_exhibit(run, Identity("a.mp4", Path("/a"), 1, 1, "a" * 64))
         stream = opened.add_stream(exhibit, stream_info())
         ids = opened.add_tracks(stream, [track(k, k + 5) for k in range(5000)])
         opened.add_events(stream, [event(k, k + 5, (k,)) for k in range(5000)], ids)
-        opened.finish_exhibit(exhibit, "done", [])
+        opened.finish_exhibit(exhibit)
+        opened.number(exhibit)
     began = time.monotonic()
     with Reader.open(tmp_path) as reader:
         assert len(reader.events(EventQuery(classes=("person",)))) == 5000

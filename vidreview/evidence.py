@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -75,6 +75,8 @@ class Exhibit:
     #: modification time, nanoseconds since the epoch; identity, never an event's time (rule B5)
     mtime_ns: int
     digest: Digest
+    #: digests by other algorithms, where a list of hashes asks for them
+    others: tuple[Digest, ...] = ()
 
 
 def discover(sources: Sequence[Path]) -> Iterator[Found | Unreadable]:
@@ -96,10 +98,13 @@ def discover(sources: Sequence[Path]) -> Iterator[Found | Unreadable]:
         yield Found(item.path, name) if isinstance(item, Found) else Unreadable(item.path, name, item.reason)
 
 
-def identify(found: Found, progress: Callable[[int], None] | None = None) -> Exhibit:
-    """Hash a found file and fix its identity; raises EvidenceError when it cannot be read."""
-    digest, status = _hash(found.path, progress, "sha256")
-    return Exhibit(found.path, found.name, status.st_size, status.st_mtime_ns, digest)
+def identify(found: Found, progress: Callable[[int], None] | None = None, *, algorithms: Iterable[str] = ()) -> Exhibit:
+    """Hash a found file, in one pass by all ``algorithms`` beside SHA-256, and fix its identity.
+
+    Raises EvidenceError when it cannot be read.
+    """
+    (digest, *others), status = _hash(found.path, progress, ("sha256", *sorted(set(algorithms) - {"sha256"})))
+    return Exhibit(found.path, found.name, status.st_size, status.st_mtime_ns, digest, tuple(others))
 
 
 def hash_file(path: Path, progress: Callable[[int], None] | None = None, *, algorithm: str = "sha256") -> Digest:
@@ -107,7 +112,7 @@ def hash_file(path: Path, progress: Callable[[int], None] | None = None, *, algo
 
     Raises EvidenceError with path and reason, also when the file changes while it is read.
     """
-    return _hash(path, progress, algorithm)[0]
+    return _hash(path, progress, (algorithm,))[0][0]
 
 
 def unchanged(exhibit: Exhibit, progress: Callable[[int], None] | None = None) -> bool:
@@ -123,7 +128,7 @@ def check_unchanged(exhibit: Exhibit, progress: Callable[[int], None] | None = N
     """Re-hash an exhibit; raises IntegrityError that says what differs from when it was identified (rule A2)."""
     void = "the run is void; find out what changed the exhibit and scan again"
     try:
-        digest, status = _hash(exhibit.path, progress, exhibit.digest.algorithm)
+        (digest,), status = _hash(exhibit.path, progress, (exhibit.digest.algorithm,))
     except EvidenceError as error:
         raise IntegrityError(f"{error}, though it was read before; {void}") from error
     if digest != exhibit.digest:
@@ -240,17 +245,20 @@ def _unique_names(items: list[tuple[Path, str]]) -> list[str]:
             names[index] = "/".join(own).replace("//", "/")
 
 
-def _hash(path: Path, progress: Callable[[int], None] | None, algorithm: str) -> tuple[Digest, os.stat_result]:
+def _hash(
+    path: Path, progress: Callable[[int], None] | None, algorithms: Sequence[str]
+) -> tuple[list[Digest], os.stat_result]:
     handle = open_readonly(path)
     try:
         before = os.fstat(handle)
-        digest = hashlib.new(algorithm, usedforsecurity=False)
+        digests = [hashlib.new(algorithm, usedforsecurity=False) for algorithm in algorithms]
         block = bytearray(BLOCK)
         view = memoryview(block)
         total = 0
         with os.fdopen(os.dup(handle), "rb", buffering=0) as file:
             while count := file.readinto(block):
-                digest.update(view[:count])
+                for digest in digests:
+                    digest.update(view[:count])
                 total += count
                 if progress is not None:
                     progress(count)
@@ -264,4 +272,4 @@ def _hash(path: Path, progress: Callable[[int], None] | None, algorithm: str) ->
         os.close(handle)
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or total != before.st_size:
         raise EvidenceError(f"{path}: changed while it was read; is something still writing to it?")
-    return Digest(algorithm, digest.hexdigest()), after
+    return [Digest(a, digest.hexdigest()) for a, digest in zip(algorithms, digests, strict=True)], after

@@ -175,10 +175,64 @@ CREATE VIEW all_events AS
         1 AS provisional FROM provisional_events;
 """
 
+_TURNS = """
+-- every file of a scan is listed from its beginning (pending), may be known to its end before its turn to be numbered
+-- has come (scanned), or be a copy of another (duplicate), or a disk image, whose files are exhibits too (image)
+CREATE TABLE exhibits_new (
+    id INTEGER PRIMARY KEY,             -- also the order in which they are listed
+    run INTEGER NOT NULL REFERENCES runs(id),
+    name TEXT NOT NULL,                 -- bytes that are not UTF-8 written \\xNN
+    name_raw BLOB,                      -- the bytes, where name does not hold them
+    path TEXT NOT NULL,
+    path_raw BLOB,
+    size INTEGER,
+    mtime_ns INTEGER,
+    sha256 TEXT,
+    reference TEXT,
+    state TEXT NOT NULL CHECK (state IN
+        ('pending', 'running', 'scanned', 'done', 'partial', 'failed', 'duplicate', 'image')),
+    settings_sha256 TEXT NOT NULL,
+    model_sha256 TEXT,
+    info TEXT,                          -- JSON of FileInfo
+    reason TEXT,                        -- why it could not be read, or only in part
+    duplicate_of INTEGER,               -- exhibit of the same content; it may be scanned anew in between
+    hashes TEXT                         -- JSON: algorithm -> digest, those of the list of hashes it was checked against
+);
+INSERT INTO exhibits_new SELECT id, run, name, name_raw, path, path_raw, size, mtime_ns, sha256, reference, state,
+    settings_sha256, model_sha256, info, reason, NULL, NULL FROM exhibits;
+DROP TABLE exhibits;
+ALTER TABLE exhibits_new RENAME TO exhibits;
+CREATE INDEX exhibits_by_content ON exhibits (sha256);
+CREATE INDEX exhibits_by_path ON exhibits (path);
+CREATE INDEX exhibits_by_original ON exhibits (duplicate_of) WHERE duplicate_of IS NOT NULL;
+-- the number people see; NULL until the exhibits before have theirs, so that it does not depend on who is done first
+ALTER TABLE tracks ADD COLUMN number INTEGER;
+ALTER TABLE events ADD COLUMN number INTEGER;
+UPDATE tracks SET number = id;
+UPDATE events SET number = id;
+CREATE UNIQUE INDEX tracks_by_number ON tracks (number);
+CREATE UNIQUE INDEX events_by_number ON events (number);
+DROP VIEW all_events;
+-- "row" is the number that other tables know it by
+CREATE VIEW all_events AS
+    SELECT number AS id, id AS row, stream, class, label, start_pts, end_pts, start_s, end_s, peak_pts, peak_s,
+        max_count, score, 0 AS provisional FROM events WHERE number IS NOT NULL
+    UNION ALL
+    SELECT id, NULL, stream, class, label, start_pts, end_pts, start_s, end_s, peak_pts, peak_s,
+        max_count, score, 1 AS provisional FROM provisional_events;
+CREATE VIEW numbered_events AS
+    SELECT number AS id, id AS row, stream, class, label, start_pts, end_pts, start_s, end_s, peak_pts, peak_s,
+        max_count, score FROM events WHERE number IS NOT NULL;
+CREATE VIEW numbered_tracks AS
+    SELECT number AS id, id AS row, stream, class, label, start_pts, end_pts, start_s, end_s, score, detections,
+        stationary, dropped FROM tracks WHERE number IS NOT NULL;
+"""
+
 #: (name, SQL) in order; released steps are never edited, only added to
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001 first tables", _FIRST),
     ("0002 provisional events", _PROVISIONAL),
+    ("0003 turns and numbers", _TURNS),
 )
 
 
@@ -207,7 +261,8 @@ def check_is_case(db: sqlite3.Connection, where: str) -> int:
 def migrate(db: sqlite3.Connection, where: str, version: str) -> list[str]:
     """Apply what is missing, each step in its own transaction, recorded with its time; returns the names applied.
 
-    ``db`` must be in autocommit mode. Raises CaseError as ``check_is_case`` does.
+    ``db`` must be in autocommit mode and not watch over foreign keys: a step may put a table in another's place. Raises
+    CaseError as ``check_is_case`` does.
     """
     present = check_is_case(db, where)
     applied: list[str] = []
