@@ -346,14 +346,16 @@ class Case:
                 _insert(db, "provisional_events", **_event(stream, event))
 
     def set_coverage(self, stream: int, coverage: Coverage) -> None:
-        """Record where every second of a stream went."""
+        """Record where every tick of a stream went; its problems take the place of those that were found before."""
         seconds = ("duration_s", "analysed_s", "undecodable_s", "gap_s", "not_requested_s")
+        ticks = ("analysed", "undecodable", "gap", "not_requested")
         counts = ("frames_presented", "frames_damaged", "frames_missing", "detector_frames")
         values: dict[str, Any] = {name: float(getattr(coverage, name)) for name in seconds}
-        values |= {name: int(getattr(coverage, name)) for name in counts}
+        values |= {name: int(getattr(coverage, name)) for name in (*ticks, *counts)}
         with self._transaction() as db:
             db.execute("DELETE FROM coverage WHERE stream = ?", (stream,))
             _insert(db, "coverage", stream=stream, **values)
+            db.execute("DELETE FROM problems WHERE stream = ?", (stream,))
             exhibit = db.execute("SELECT exhibit FROM streams WHERE id = ?", (stream,)).fetchone()[0]
             _insert_problems(db, exhibit, stream, coverage.problems)
 
@@ -457,8 +459,9 @@ def _event(stream: int, event: Event) -> dict[str, Any]:
 
 def _insert_problems(db: sqlite3.Connection, exhibit: int, stream: int | None, problems: Sequence[Problem]) -> None:
     db.executemany(
-        "INSERT INTO problems (exhibit, stream, kind, reason, at_s) VALUES (?, ?, ?, ?, ?)",
-        [(exhibit, stream, p.kind, _printable(p.reason), _real(p.at_s)) for p in problems],
+        "INSERT INTO problems (exhibit, stream, kind, reason, at_s, pts, end_pts, byte) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(exhibit, stream, p.kind, _printable(p.reason), _real(p.at_s), p.pts, p.end_pts, p.byte) for p in problems],
     )
 
 

@@ -6,6 +6,7 @@ Answers within a blink: imports neither numpy nor anything that decodes.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -236,32 +237,31 @@ class Reader:
         result = []
         for row in self._select(
             "SELECT exhibit.id, exhibit.name, exhibit.name_raw, exhibit.state, stream.id, stream.number, "
-            "stream.duration_s, c.duration_s, c.analysed_s, c.undecodable_s, c.gap_s, c.not_requested_s, "
+            "stream.duration_s, stream.time_base_num, stream.time_base_den, "
+            "c.analysed, c.undecodable, c.gap, c.not_requested, "
             "c.frames_presented, c.frames_damaged, c.frames_missing, c.detector_frames "
             "FROM exhibits exhibit LEFT JOIN streams stream ON stream.exhibit = exhibit.id "
             f"LEFT JOIN coverage c ON c.stream = stream.id WHERE {clause} ORDER BY exhibit.id, stream.number",
             values,
         ):
-            exhibit, name, raw, state, stream, number, probed, *ledger = row
+            exhibit, name, raw, state, stream, number, probed, num, den, *ledger = row
             problems = self._problems(exhibit, stream)
             if ledger[0] is None:
                 # known by its container's word only: none of it was looked at
-                ledger = [probed or 0.0, 0.0, 0.0, 0.0, probed or 0.0, 0, 0, 0, 0]
+                ledger = [0, 0, 0, round(probed * den / num) if probed else 0, 0, 0, 0, 0]
                 if stream is not None or state == "running":
-                    problems.append({"kind": "unfinished", "reason": _UNFINISHED[state], "at_s": None})
-            duration, analysed, undecodable, gap, not_requested, presented, damaged, missing, looks = ledger
+                    problems.append(_problem("unfinished", _UNFINISHED[state]))
+            *ticks, presented, damaged, missing, looks = ledger
+            seconds = _rounded(ticks, Fraction(num, den) if num else Fraction(1))
             result.append(
                 {
                     "exhibit": _name(name, raw),
                     "stream": number,
-                    "duration_s": round(duration, 6),
+                    "time_base": f"{num}/{den}" if num else None,
+                    "duration_s": seconds[-1],
+                    "ticks": {"duration": sum(ticks)} | dict(zip(_STATES, ticks, strict=True)),
                     "frames_presented": presented,
-                    "states": {
-                        "analysed_s": round(analysed, 6),
-                        "undecodable_s": round(undecodable, 6),
-                        "gap_s": round(gap, 6),
-                        "not_requested_s": round(not_requested, 6),
-                    },
+                    "states": {f"{state}_s": value for state, value in zip(_STATES, seconds, strict=False)},
                     "frames": {"decoded": presented, "damaged": damaged, "missing": missing},
                     "detector_frames": looks,
                     "problems": problems,
@@ -342,11 +342,12 @@ class Reader:
 
     def _problems(self, exhibit: int, stream: int | None) -> list[dict[str, Any]]:
         rows = self._select(
-            "SELECT kind, reason, at_s FROM problems WHERE exhibit = ? AND (stream IS ? OR stream IS NULL) "
-            "GROUP BY kind, reason, at_s ORDER BY min(id)",
+            "SELECT kind, reason, at_s, pts, end_pts, byte FROM problems "
+            "WHERE exhibit = ? AND (stream IS ? OR stream IS NULL) "
+            "GROUP BY kind, reason, at_s, pts, end_pts, byte ORDER BY min(id)",
             [exhibit, stream],
         )
-        return [{"kind": kind, "reason": reason, "at_s": at_s} for kind, reason, at_s in rows]
+        return [_problem(*row) for row in rows]
 
     def _stills(self) -> dict[int, str]:
         with contextlib.suppress(OSError):
@@ -379,12 +380,32 @@ class Reader:
             raise CaseError(f"cannot read the case {self.folder}: {error}; {hint}") from error
 
 
+#: What a tick of a stream may be, in the order they are listed.
+_STATES = ("analysed", "undecodable", "gap", "not_requested")
+
 _UNFINISHED = {
     "running": "the scan of this exhibit was not finished; run 'vidreview scan' again",
     "done": "this stream was not analysed",
     "partial": "this stream was not analysed",
     "failed": "this stream was not analysed: the scan of this exhibit failed",
 }
+
+
+def _problem(
+    kind: str,
+    reason: str,
+    at_s: float | None = None,
+    pts: int | None = None,
+    end_pts: int | None = None,
+    byte: int | None = None,
+) -> dict[str, Any]:
+    return {"kind": kind, "reason": reason, "at_s": at_s, "pts": pts, "end_pts": end_pts, "byte": byte}
+
+
+def _rounded(ticks: Sequence[int], time_base: Fraction) -> list[float]:
+    """Seconds of each part and of the whole, to a microsecond, so that the parts still add up to the whole."""
+    edges = [round(sum(ticks[:k]) * time_base * 1_000_000) for k in range(len(ticks) + 1)]
+    return [(b - a) / 1e6 for a, b in itertools.pairwise(edges)] + [edges[-1] / 1e6]
 
 
 def event_name(number: int) -> str:

@@ -25,6 +25,8 @@ from vidreview.settings import ScanSettings
 
 #: raw detections are written in batches of about this many
 BATCH = 2000
+#: reasons told of one stream that was not fully read; all are in the index
+REASONS = 3
 
 
 class Observer(Protocol):
@@ -276,6 +278,8 @@ def _unread(stream: StreamInfo, coverage: Coverage) -> list[str]:
     if not lost and coverage.frames_presented:
         return []
     reasons = [p.reason for p in coverage.problems if p.kind in ("damage", "truncated", "undecodable", "hidden")]
+    if len(reasons) > REASONS:
+        reasons[REASONS:] = [f"and {len(reasons) - REASONS} more: see 'vidreview coverage'"]
     what = f"{coverage.frames_missing} frames missing, {coverage.frames_damaged} damaged"
     return [f"stream {stream.index}: {'; '.join(reasons) or what}"]
 
@@ -345,6 +349,6 @@ def _preview(job: _Scan, exhibit: Exhibit, stream_id: int, stream: StreamInfo) -
 
 def _nothing_read(stream: StreamInfo, reason: str) -> Coverage:
     """The ledger of a stream of which no frame could be decoded."""
-    length = stream.duration_s or 0.0
-    problem = Problem("undecodable", reason, 0.0)
-    return Coverage(length, 0.0, length, 0.0, 0.0, 0, 0, stream.packets, 0, (problem,))
+    length = stream.length + round(stream.cut_off / stream.time_base)
+    problems = (*stream.problems, Problem("undecodable", reason, 0.0, stream.start_pts))
+    return Coverage(stream.time_base, 0, length, 0, 0, 0, 0, stream.packets, 0, problems)
