@@ -68,7 +68,8 @@ def event(first: int, last: int, tracks: tuple[int, ...], event_class: Any = "pe
     return Event(event_class, label, span, at(peak), peak / 10, len(tracks), tracks, score)
 
 
-COVERAGE = Coverage(10.0, 9.0, 0.5, 0.5, 0.0, 95, 2, 5, 20, (Problem("damage", "5 pictures are missing", 3.0),))
+DAMAGE = Problem("damage", "5 pictures are missing", 3.0, 38400, 44800, 564)
+COVERAGE = Coverage(BASE, 115200, 6400, 6400, 0, 95, 2, 5, 20, (DAMAGE,))
 
 
 def fill(case: Case, name: str = "a.mp4", sha256: str = "a" * 64, finish: bool = True, run: int | None = None) -> int:
@@ -111,7 +112,9 @@ def test_what_a_scan_finds_is_kept_whole(case: Case) -> None:
     assert rows(case.folder, "SELECT event, track FROM event_tracks ORDER BY event") == [(1, 2), (2, 1)]
     assert rows(case.folder, "SELECT dropped FROM tracks ORDER BY id") == [(None,), (None,), ("shorter than 0.3 s",)]
     assert rows(case.folder, "SELECT score, label, look FROM detections") == [(0.15, "person", "zoom")]  # rule E4
-    assert rows(case.folder, "SELECT kind, at_s FROM problems") == [("damage", 3.0)]
+    assert rows(case.folder, "SELECT kind, at_s, pts, end_pts, byte FROM problems") == [
+        ("damage", 3.0, 38400, 44800, 564)
+    ]
     assert rows(case.folder, "PRAGMA journal_mode") == [("wal",)]
     assert rows(case.folder, "PRAGMA foreign_key_check") == []
 
@@ -178,7 +181,7 @@ def dump(folder: Path) -> list[tuple[Any, ...]]:
         "event_tracks": "*",
         "detections": "*",
         "coverage": "*",
-        "problems": "exhibit, stream, kind, reason, at_s",
+        "problems": "exhibit, stream, kind, reason, at_s, pts, end_pts, byte",
     }
     return [(table, *row) for table, what in tables.items() for row in rows(folder, f"SELECT {what} FROM {table}")]
 

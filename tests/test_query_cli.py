@@ -22,6 +22,9 @@ from vidreview.model import Problem
 
 Cli = Callable[..., Result]
 
+STATES = ("analysed", "undecodable", "gap", "not_requested")
+NOWHERE = {"at_s": None, "pts": None, "end_pts": None, "byte": None}
+
 
 @pytest.fixture
 def case(tmp_path: Path) -> Path:
@@ -221,25 +224,37 @@ def test_coverage_json_is_the_contract_and_lists_what_could_not_be_read(case: Pa
     assert ledger[0] == {
         "exhibit": "a.mp4",
         "stream": 0,
+        "time_base": "1/12800",
         "duration_s": 10.0,
+        "ticks": {"duration": 128000, "analysed": 115200, "undecodable": 6400, "gap": 6400, "not_requested": 0},
         "frames_presented": 95,
         "states": {"analysed_s": 9.0, "undecodable_s": 0.5, "gap_s": 0.5, "not_requested_s": 0.0},
         "frames": {"decoded": 95, "damaged": 2, "missing": 5},
         "detector_frames": 20,
-        "problems": [{"kind": "damage", "reason": "5 pictures are missing", "at_s": 3.0}],
+        "problems": [
+            {
+                "kind": "damage",
+                "reason": "5 pictures are missing",
+                "at_s": 3.0,
+                "pts": 38400,
+                "end_pts": 44800,
+                "byte": 564,
+            }
+        ],
     }
     unread = next(item for item in ledger if item["exhibit"] == "empty.mp4")
     assert unread["stream"] is None
-    assert unread["problems"] == [{"kind": "unreadable", "reason": "the file is empty (0 bytes)", "at_s": None}]
+    assert unread["problems"] == [{"kind": "unreadable", "reason": "the file is empty (0 bytes)"} | NOWHERE]
     unfinished = next(item for item in ledger if item["exhibit"] == "c.mp4")
     assert [problem["kind"] for problem in unfinished["problems"]] == ["gap", "unfinished"]
     for item in ledger:
-        assert sum(item["states"].values()) == pytest.approx(item["duration_s"])
+        assert round(sum(item["states"].values()), 6) == item["duration_s"]
+        assert sum(item["ticks"][state] for state in STATES) == item["ticks"]["duration"]
 
 
 def test_the_coverage_table_names_each_problem(case: Path, cli: Cli) -> None:
     out = cli("coverage", "--case", case).out
-    assert "a.mp4 stream 0 at 00:00:03.000: damage: 5 pictures are missing" in out
+    assert "a.mp4 stream 0 at 00:00:03.000, PTS 38400 to 44800, byte 564: damage: 5 pictures are missing" in out
     assert "empty.mp4: unreadable: the file is empty (0 bytes)" in out
     assert "18.0 s of 30.0 s of footage analysed; 1 exhibit could not be read, of unknown length." in out
 

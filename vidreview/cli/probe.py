@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidreview.cli.common import PathType, clock, json_option, plain_terminal, print_json, safe
+from vidreview.cli.common import PathType, clock, json_option, place, plain_terminal, print_json, safe
 from vidreview.errors import UsageError, VidreviewError
 
 if TYPE_CHECKING:
@@ -98,12 +98,15 @@ def _print(row: dict[str, Any]) -> None:
     made = f", says it was made {safe(info.creation_time)} (unverified)" if info.creation_time else ""
     click.echo(f"  {info.container}, {info.size:,} bytes{made}")
     for problem in info.problems:
-        click.echo(warn(f"  {problem.kind}: {safe(problem.reason)}"))
+        click.echo(warn(f"  {problem.kind}{_lies(problem)}: {safe(problem.reason)}"))
     for stream in info.streams:
         click.echo(f"  {_describe(stream)}")
         for problem in stream.problems:
-            at = "" if problem.at_s is None else f" at {clock(problem.at_s)}"
-            click.echo(warn(f"    {problem.kind}{at}: {safe(problem.reason)}"))
+            click.echo(warn(f"    {problem.kind}{_lies(problem)}: {safe(problem.reason)}"))
+
+
+def _lies(problem: Problem) -> str:
+    return place(problem.at_s, problem.pts, problem.end_pts, problem.byte)
 
 
 def _describe(stream: StreamInfo) -> str:

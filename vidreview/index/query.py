@@ -6,6 +6,7 @@ Answers within a blink: imports neither numpy nor anything that decodes.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -243,42 +244,40 @@ class Reader:
         result = []
         for row in self._select(
             "SELECT exhibit.id, exhibit.name, exhibit.name_raw, exhibit.state, original.name, original.name_raw, "
-            "stream.id, stream.number, "
-            "stream.duration_s, c.duration_s, c.analysed_s, c.undecodable_s, c.gap_s, c.not_requested_s, "
+            "stream.id, stream.number, stream.duration_s, stream.time_base_num, stream.time_base_den, "
+            "c.analysed, c.undecodable, c.gap, c.not_requested, "
             "c.frames_presented, c.frames_damaged, c.frames_missing, c.detector_frames "
             "FROM exhibits exhibit LEFT JOIN exhibits original ON original.id = exhibit.duplicate_of "
             "LEFT JOIN streams stream ON stream.exhibit = exhibit.id "
             f"LEFT JOIN coverage c ON c.stream = stream.id WHERE {clause} ORDER BY exhibit.id, stream.number",
             values,
         ):
-            exhibit, name, raw, state, original, original_raw, stream, number, probed, *ledger = row
+            exhibit, name, raw, state, original, original_raw, stream, number, probed, num, den, *ledger = row
             problems = self._problems(exhibit, stream)
             if state == "duplicate":
                 same = (
                     _name(original, original_raw) if original is not None else "an exhibit that is not there any more"
                 )
                 reason = f"the same content as {same}, which is scanned in its place"
-                problems.append({"kind": "duplicate", "reason": reason, "at_s": None})
+                problems.append(_problem("duplicate", reason))
             elif state == "image":
-                problems.append({"kind": "image", "reason": _IMAGE, "at_s": None})
+                problems.append(_problem("image", _IMAGE))
             if ledger[0] is None:
                 # known by its container's word only: none of it was looked at
-                ledger = [probed or 0.0, 0.0, 0.0, 0.0, probed or 0.0, 0, 0, 0, 0]
+                ledger = [0, 0, 0, round(probed * den / num) if probed else 0, 0, 0, 0, 0]
                 if stream is not None or state in ("running", "pending"):
-                    problems.append({"kind": "unfinished", "reason": _UNFINISHED[state], "at_s": None})
-            duration, analysed, undecodable, gap, not_requested, presented, damaged, missing, looks = ledger
+                    problems.append(_problem("unfinished", _UNFINISHED[state]))
+            *ticks, presented, damaged, missing, looks = ledger
+            seconds = _rounded(ticks, Fraction(num, den) if num else Fraction(1))
             result.append(
                 {
                     "exhibit": _name(name, raw),
                     "stream": number,
-                    "duration_s": round(duration, 6),
+                    "time_base": f"{num}/{den}" if num else None,
+                    "duration_s": seconds[-1],
+                    "ticks": {"duration": sum(ticks)} | dict(zip(_STATES, ticks, strict=True)),
                     "frames_presented": presented,
-                    "states": {
-                        "analysed_s": round(analysed, 6),
-                        "undecodable_s": round(undecodable, 6),
-                        "gap_s": round(gap, 6),
-                        "not_requested_s": round(not_requested, 6),
-                    },
+                    "states": {f"{state}_s": value for state, value in zip(_STATES, seconds, strict=False)},
                     "frames": {"decoded": presented, "damaged": damaged, "missing": missing},
                     "detector_frames": looks,
                     "problems": problems,
@@ -363,11 +362,12 @@ class Reader:
 
     def _problems(self, exhibit: int, stream: int | None) -> list[dict[str, Any]]:
         rows = self._select(
-            "SELECT kind, reason, at_s FROM problems WHERE exhibit = ? AND (stream IS ? OR stream IS NULL) "
-            "GROUP BY kind, reason, at_s ORDER BY min(id)",
+            "SELECT kind, reason, at_s, pts, end_pts, byte FROM problems "
+            "WHERE exhibit = ? AND (stream IS ? OR stream IS NULL) "
+            "GROUP BY kind, reason, at_s, pts, end_pts, byte ORDER BY min(id)",
             [exhibit, stream],
         )
-        return [{"kind": kind, "reason": reason, "at_s": at_s} for kind, reason, at_s in rows]
+        return [_problem(*row) for row in rows]
 
     def _stills(self) -> dict[int, str]:
         with contextlib.suppress(OSError):
@@ -402,6 +402,9 @@ class Reader:
 
 _IMAGE = "a disk image: the files in it are exhibits of their own"
 
+#: What a tick of a stream may be, in the order they are listed.
+_STATES = ("analysed", "undecodable", "gap", "not_requested")
+
 _UNFINISHED = {
     "pending": "its turn to be scanned did not come; run 'vidreview scan' again",
     "scanned": "this stream was not analysed",
@@ -410,6 +413,23 @@ _UNFINISHED = {
     "partial": "this stream was not analysed",
     "failed": "this stream was not analysed: the scan of this exhibit failed",
 }
+
+
+def _problem(
+    kind: str,
+    reason: str,
+    at_s: float | None = None,
+    pts: int | None = None,
+    end_pts: int | None = None,
+    byte: int | None = None,
+) -> dict[str, Any]:
+    return {"kind": kind, "reason": reason, "at_s": at_s, "pts": pts, "end_pts": end_pts, "byte": byte}
+
+
+def _rounded(ticks: Sequence[int], time_base: Fraction) -> list[float]:
+    """Seconds of each part and of the whole, to a microsecond, so that the parts still add up to the whole."""
+    edges = [round(sum(ticks[:k]) * time_base * 1_000_000) for k in range(len(ticks) + 1)]
+    return [(b - a) / 1e6 for a, b in itertools.pairwise(edges)] + [edges[-1] / 1e6]
 
 
 def event_name(number: int) -> str:

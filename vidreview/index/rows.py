@@ -69,8 +69,9 @@ def event_columns(stream: int, event: Event) -> dict[str, Any]:
 def insert_problems(db: sqlite3.Connection, exhibit: int, stream: int | None, problems: Sequence[Problem]) -> None:
     """Put what was found wrong with an exhibit, or with a stream of it, into the index."""
     db.executemany(
-        "INSERT INTO problems (exhibit, stream, kind, reason, at_s) VALUES (?, ?, ?, ?, ?)",
-        [(exhibit, stream, p.kind, printable(p.reason), real(p.at_s)) for p in problems],
+        "INSERT INTO problems (exhibit, stream, kind, reason, at_s, pts, end_pts, byte) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        [(exhibit, stream, p.kind, printable(p.reason), real(p.at_s), p.pts, p.end_pts, p.byte) for p in problems],
     )
 
 

@@ -228,11 +228,32 @@ CREATE VIEW numbered_tracks AS
         stationary, dropped FROM tracks WHERE number IS NOT NULL;
 """
 
+_TICKS = """
+-- ticks of the stream's time base are the truth; the seconds beside them are for display. What an earlier version wrote
+-- was exact but for the last digit of a float: rounding gives its ticks back
+ALTER TABLE coverage ADD COLUMN analysed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN undecodable INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN gap INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN not_requested INTEGER NOT NULL DEFAULT 0;
+UPDATE coverage SET
+    undecodable = CAST(round(coverage.undecodable_s * time_base_den / time_base_num) AS INTEGER),
+    gap = CAST(round(coverage.gap_s * time_base_den / time_base_num) AS INTEGER),
+    not_requested = CAST(round(coverage.not_requested_s * time_base_den / time_base_num) AS INTEGER),
+    analysed = CAST(round(coverage.duration_s * time_base_den / time_base_num) AS INTEGER)
+    FROM streams WHERE streams.id = coverage.stream;
+UPDATE coverage SET analysed = max(0, analysed - undecodable - gap - not_requested);
+-- where a problem lies: ticks of the stream, and the packet's offset in the exhibit's file; NULL where it is not known
+ALTER TABLE problems ADD COLUMN pts INTEGER;
+ALTER TABLE problems ADD COLUMN end_pts INTEGER;
+ALTER TABLE problems ADD COLUMN byte INTEGER;
+"""
+
 #: (name, SQL) in order; released steps are never edited, only added to
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001 first tables", _FIRST),
     ("0002 provisional events", _PROVISIONAL),
     ("0003 turns and numbers", _TURNS),
+    ("0004 coverage in ticks", _TICKS),
 )
 
 

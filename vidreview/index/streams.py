@@ -113,13 +113,15 @@ class StreamWriter(Writer):
                 insert(db, "provisional_events", **event_columns(stream, event))
 
     def set_coverage(self, stream: int, coverage: Coverage) -> None:
-        """Record where every second of a stream went."""
+        """Record where every tick of a stream went; its problems take the place of those that were found before."""
         seconds = ("duration_s", "analysed_s", "undecodable_s", "gap_s", "not_requested_s")
+        ticks = ("analysed", "undecodable", "gap", "not_requested")
         counts = ("frames_presented", "frames_damaged", "frames_missing", "detector_frames")
         values: dict[str, Any] = {name: float(getattr(coverage, name)) for name in seconds}
-        values |= {name: int(getattr(coverage, name)) for name in counts}
+        values |= {name: int(getattr(coverage, name)) for name in (*ticks, *counts)}
         with self._transaction() as db:
             db.execute("DELETE FROM coverage WHERE stream = ?", (stream,))
             insert(db, "coverage", stream=stream, **values)
+            db.execute("DELETE FROM problems WHERE stream = ?", (stream,))
             exhibit = db.execute("SELECT exhibit FROM streams WHERE id = ?", (stream,)).fetchone()[0]
             insert_problems(db, exhibit, stream, coverage.problems)

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 import av.container
@@ -20,6 +20,7 @@ from vidreview.model import Problem
 from vidreview.readonly import open_readonly
 
 if TYPE_CHECKING:
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 # FFmpeg's own messages would spill over the examiner's terminal; what matters is turned into Problems
@@ -132,6 +133,18 @@ class Source:
         """Moving pictures, without cover art."""
         return [s for s in self.container.streams.video if not is_cover(s)]
 
+    def read_at(self, count: int, position: int) -> bytes:
+        """Up to ``count`` bytes of the file at ``position``; none where it cannot be read."""
+        try:
+            return os.pread(self._handle, count, position)
+        except OSError:
+            return b""
+
+    def byte(self, packet: Packet[Any]) -> int | None:
+        """Where in the file a packet lies, None where the container does not tell."""
+        position: int | None = packet.pos
+        return None if position is None or position < 0 else self.offset + position
+
     def _open(self) -> av.container.InputContainer:
         if self.size == 0:
             raise MediaError(f"{self.path}: the file is empty (0 bytes)")
@@ -187,9 +200,8 @@ class Source:
                     if what[3:] == "executable"
                     else ""
                 )
-                self.problems.append(
-                    Problem("wrapped", f"{container.format.name} container found at byte {offset} inside {what}{rest}")
-                )
+                text = f"{container.format.name} container found at byte {offset} inside {what}{rest}"
+                self.problems.append(Problem("wrapped", text, byte=offset))
                 return container
             container.close()
             if self._window is not None:

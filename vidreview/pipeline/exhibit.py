@@ -127,6 +127,6 @@ class _Stream:
 
 def nothing_read(stream: StreamInfo, reason: str) -> Coverage:
     """The ledger of a stream of which no frame could be decoded."""
-    length = stream.duration_s or 0.0
-    problem = Problem("undecodable", reason, 0.0)
-    return Coverage(length, 0.0, length, 0.0, 0.0, 0, 0, stream.packets, 0, (problem,))
+    length = stream.length + round(stream.cut_off / stream.time_base)
+    problems = (*stream.problems, Problem("undecodable", reason, 0.0, stream.start_pts))
+    return Coverage(stream.time_base, 0, length, 0, 0, 0, 0, stream.packets, 0, problems)

@@ -20,6 +20,8 @@ from vidreview.settings import ScanSettings
 #: thousands of them, and each entry of the log alone would wait for the disk
 LISTED_TOGETHER = 500
 LISTED_EVERY_S = 1.0
+#: reasons told of one stream that was not fully read; all are in the index
+REASONS = 3
 
 
 @dataclass(slots=True)
@@ -217,5 +219,7 @@ def _unread(stream: StreamInfo, coverage: Coverage) -> list[str]:
     if not lost and coverage.frames_presented:
         return []
     reasons = [p.reason for p in coverage.problems if p.kind in ("damage", "truncated", "undecodable", "hidden")]
+    if len(reasons) > REASONS:
+        reasons[REASONS:] = [f"and {len(reasons) - REASONS} more: see 'vidreview coverage'"]
     what = f"{coverage.frames_missing} frames missing, {coverage.frames_damaged} damaged"
     return [f"stream {stream.index}: {'; '.join(reasons) or what}"]

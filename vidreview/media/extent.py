@@ -1,0 +1,163 @@
+"""What a container says of its own extent: sizes that point beyond the end of the file mean that bytes are missing.
+
+Only what the container states is used. Transport and program streams and bare bit streams state nothing: where one of
+those was cut off between two packets, nobody can know.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fractions import Fraction
+from typing import Final
+
+#: Reads up to so many bytes at an offset.
+ReadAt = Callable[[int, int], bytes]
+
+#: Elements looked at, at most; a recording has far fewer, and a hostile file is not worth more time.
+MAX_ELEMENTS: Final = 200_000
+#: Nobody's recording is longer in one file: a longer claim is not believed, seconds.
+MAX_CLAIM_S: Final = 366 * 86400
+
+MATROSKA: Final = "matroska,webm"
+
+_BOXES: Final = frozenset(
+    b"ftyp styp moov moof mdat mfra free skip wide uuid sidx ssix emsg prft meta pdin udta pnot PICT".split()
+)
+_SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
+#: Matroska's elements of the first level, and those within a cluster.
+_ELEMENTS: Final = frozenset(
+    (
+        *(_SEGMENT, _CLUSTER, 0x1A45DFA3, 0x114D9B74, 0x1549A966, 0x1654AE6B, 0x1C53BB6B, 0x1941A469, 0x1043A770),
+        *(0x1254C367, 0xEC, 0xBF, 0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF),
+    )
+)
+_ASF_OBJECTS: Final = frozenset(
+    bytes.fromhex(guid)
+    for guid in (
+        "3026b2758e66cf11a6d900aa0062ce6c",
+        "3626b2758e66cf11a6d900aa0062ce6c",
+        "90080033b1e5cf1189f400a0c90349cb",
+        "d329e2d6da35d111903400a0c90349be",
+    )
+)
+#: How far back from the end the last Dahua frame is looked for, bytes.
+_LAST_FRAME: Final = 8 << 20
+
+
+def missing_bytes(read: ReadAt, begin: int, end: int, container: str) -> int:
+    """Bytes that the container's own sizes place beyond ``end``; 0 where they fit, or nothing can be said.
+
+    ``begin`` is where in the file the container begins, ``container`` FFmpeg's name for it.
+    """
+    walk = _WALKS.get(container)
+    return max(0, walk(read, begin, end) - end) if walk else 0
+
+
+def _boxes(read: ReadAt, begin: int, end: int) -> int:
+    """Where the last box of an MP4 file ends by its own word."""
+    position = begin
+    for _ in range(MAX_ELEMENTS):
+        header = read(16, position)
+        length = int.from_bytes(header[:4], "big")
+        if length == 1:
+            length = int.from_bytes(header[8:16], "big")
+        if len(header) < 8 or header[4:8] not in _BOXES or length < 8:
+            break
+        position += length
+        if position > end:
+            break
+    return position
+
+
+def _elements(read: ReadAt, begin: int, end: int) -> int:
+    """The same of a Matroska file; segments and clusters of unknown size are looked into."""
+    position, reach = begin, begin
+    for _ in range(MAX_ELEMENTS):
+        header = read(12, position)
+        name, width = _number(header, keep_marker=True)
+        size, size_width = _number(header[width:], keep_marker=False)
+        if name not in _ELEMENTS or not size_width:
+            break
+        position += width + size_width
+        unknown = size == (1 << 7 * size_width) - 1
+        if unknown and name not in (_SEGMENT, _CLUSTER):
+            break
+        if not unknown:
+            reach = max(reach, position + size)
+            position += size
+        if reach > end or (name == _SEGMENT and not unknown):
+            break
+    return reach
+
+
+def _number(data: bytes, *, keep_marker: bool) -> tuple[int, int]:
+    """An EBML number of variable length, and how many bytes it takes: 0 when there is none."""
+    if not data or not data[0]:
+        return 0, 0
+    width = 9 - data[0].bit_length()
+    if len(data) < width:
+        return 0, 0
+    value = int.from_bytes(data[:width], "big")
+    return (value if keep_marker else value & ((1 << 7 * width) - 1)), width
+
+
+def _riff(read: ReadAt, begin: int, end: int) -> int:
+    """The same of an AVI file, which is one RIFF chunk after another."""
+    position, reach = begin, begin
+    for _ in range(MAX_ELEMENTS):
+        header = read(12, position)
+        if len(header) < 12 or header[:4] != b"RIFF" or header[8:12] not in (b"AVI ", b"AVIX"):
+            break
+        size = int.from_bytes(header[4:8], "little")
+        reach = position + 8 + size
+        position = reach + size % 2
+    return reach
+
+
+def _objects(read: ReadAt, begin: int, end: int) -> int:
+    """The same of an ASF file."""
+    position = begin
+    for _ in range(MAX_ELEMENTS):
+        header = read(24, position)
+        size = int.from_bytes(header[16:24], "little")
+        if len(header) < 24 or header[:16] not in _ASF_OBJECTS or size < 24:
+            break
+        position += size
+        if position > end:
+            break
+    return position
+
+
+def _dahua(read: ReadAt, begin: int, end: int) -> int:
+    """Where the last frame of a Dahua recording ends by its own word."""
+    start = max(begin, end - _LAST_FRAME)
+    tail = read(end - start, start)
+    at = tail.rfind(b"DHAV")
+    if at < 0 or len(tail) < at + 16:
+        return end
+    return start + at + int.from_bytes(tail[at + 12 : at + 16], "little")
+
+
+_WALKS: Final = {
+    "mov,mp4,m4a,3gp,3g2,mj2": _boxes,
+    MATROSKA: _elements,
+    "avi": _riff,
+    "asf": _objects,
+    "dhav": _dahua,
+}
+
+
+def matroska_rest(
+    claimed: Fraction, covered: Fraction, start: Fraction, interval: Fraction, present: Fraction
+) -> Fraction:
+    """Seconds that a Matroska file claims beyond its last frame.
+
+    Its duration may be counted from time zero or from the first timestamp, ``start``: by different writers. ``covered``
+    is the time from the first frame to the end of the last, ``present`` the share of the file's bytes that are there.
+    """
+    from_first, from_zero = claimed - covered, claimed - covered - start
+    if claimed < start + interval:
+        return from_first  # counted from zero it would end before it begins
+    if present == 1 or from_zero <= 0:
+        return min(from_first, from_zero)
+    return min((from_zero, from_first), key=lambda rest: abs(covered / (covered + rest) - present))
