@@ -24,8 +24,8 @@ Exit status: 0 done · 1 failed · 2 usage · 3 done, but some evidence could no
 4 integrity: an exhibit, a derived file or the audit chain is not what was recorded.
 
 Data goes to stdout, progress and messages to stderr. Times are accepted as seconds (`12.5`),
-`HH:MM:SS.mmm` or an ISO 8601 duration (`PT1M12.5S`), from the first presented frame of a stream. A date is refused: no
-exhibit's place on the wall clock is known yet.
+`HH:MM:SS.mmm` or an ISO 8601 duration (`PT1M12.5S`), from the first presented frame of a stream; there a date is
+refused. Wall-clock times are for `vidreview clock`, written as `2024-03-30 14:02:07`.
 """
 
 

@@ -110,7 +110,7 @@ def test_a_wall_clock_time_says_why_it_cannot_be_used(text: str, case: Path, cli
     """Rule B5: unknown time is not guessed."""
     result = cli("events", "--since", text, "--case", case)
     assert result.status == 2
-    assert "no exhibit's place on the wall clock is known" in result.err
+    assert "time from the stream's first frame" in result.err
 
 
 def test_a_number_that_is_none_passes_no_gate() -> None:

@@ -64,9 +64,17 @@ def test_events_json_is_the_contract(case: Path, cli: Cli) -> None:
         ("time_base", "1/12800"),
         ("start_s", 0.5),
         ("end_s", 2.0),
+        ("start_shown", None),
+        ("end_shown", None),
+        ("shown_uncertainty_s", None),
+        ("start_corrected", None),
+        ("end_corrected", None),
+        ("corrected_uncertainty_s", None),
         ("start_utc", None),
         ("end_utc", None),
+        ("utc_candidates", []),
         ("utc_uncertainty_s", None),
+        ("time_source", None),
         ("peak_s", 1.2),
         ("max_count", 1),
         ("tracks", ["T0002"]),
@@ -186,7 +194,9 @@ def test_tracks_json_is_the_contract(case: Path, cli: Cli) -> None:
     found = listed(cli("tracks", "--case", case, "--json", "--exhibit", "a.mp4"))
     assert [item["id"] for item in found] == ["T0002", "T0001"]
     fields = (
-        "id exhibit stream class start_pts end_pts time_base start_s end_s score detections first_box last_box path"
+        "id exhibit stream class start_pts end_pts time_base start_s end_s start_shown end_shown shown_uncertainty_s "
+        "start_corrected end_corrected corrected_uncertainty_s start_utc end_utc utc_candidates utc_uncertainty_s "
+        "time_source score detections first_box last_box path"
     )
     assert list(found[0]) == fields.split()
     assert found[0]["first_box"] == [15.0, 20.0, 35.0, 60.0]

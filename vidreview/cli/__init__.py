@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "events": ("events", "List and filter the events of a case."),
     "tracks": ("tracks", "List and filter single objects; write MOT text."),
     "coverage": ("coverage", "Show the ledger: seconds of every stream by state."),
+    "clock": ("clock", "Record what a recorder's clock showed: displayed, corrected and UTC times."),
     "clip": ("clip", "Cut evidential clips by stream copy."),
     "still": ("still", "Write lossless PNG stills of events."),
     "track": ("track", "Run the tracker alone over MOT-format detections."),

@@ -88,8 +88,8 @@ def _escaped(character: str) -> str:
 def parse_seconds(text: str) -> float:
     """Seconds from ``12.5``, ``MM:SS``, ``HH:MM:SS.mmm`` or the ISO 8601 duration ``PT1M12.5S``.
 
-    Raises UsageError for anything else. A date with time (ISO 8601) is refused too: an exhibit's place on the wall
-    clock is not known, and an unknown time is never guessed (rule B5).
+    Raises UsageError for anything else. A date with time (ISO 8601) is refused too: this is a stream's own time, whose
+    place on the wall clock is known only where somebody recorded it (rule B5).
     """
     written = text.strip()
     forms = "seconds (12.5), HH:MM:SS.mmm or PT1M12.5S"
@@ -101,8 +101,8 @@ def parse_seconds(text: str) -> float:
             return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
     if _DATE.match(written):
         raise UsageError(
-            f"cannot use {text!r}: no exhibit's place on the wall clock is known to this case; write the time from the "
-            f"stream's first frame as {forms}"
+            f"cannot use {text!r}: this is asked as time from the stream's first frame, written as {forms}; "
+            "'vidreview events' shows it beside the wall-clock times of what 'vidreview clock' knows"
         )
     raise UsageError(f"cannot read {text!r} as a time; write {forms}")
 

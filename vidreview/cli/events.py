@@ -25,7 +25,8 @@ from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_r
 def command(case: Path, as_json: bool, **filters: Any) -> None:
     """List the events of a case: what was in view, where, from when to when.
 
-    Times are seconds from the first presented frame of the stream. Events are leads for a person to look at. P… are
+    Times are seconds from the first presented frame of the stream; where a recorder's clock was recorded ('vidreview
+    clock'), displayed, corrected and UTC times stand beside them. Events are leads for a person to look at. P… are
     provisional: found by 'scan --order best-first' in an exhibit whose scan is not over.
 
     \b
@@ -59,24 +60,49 @@ def command(case: Path, as_json: bool, **filters: Any) -> None:
 
 def _print(found: list[dict[str, Any]]) -> None:
     several = len({(item["exhibit"], item["stream"]) for item in found}) > len({item["exhibit"] for item in found})
-    print_table(
-        ("event", "exhibit", "what", "start", "end", "seconds", "score", "most", "still", "review"),
+    timed = any(item["start_shown"] or item["utc_candidates"] for item in found)
+    headings = ["event", "exhibit", "what", "start", "end", "seconds", "score", "most", "still", "review"]
+    rows = [
         [
-            (
-                item["id"],
-                safe(item["exhibit"]) + (f" #{item['stream']}" if several else ""),
-                item["class"] if item["label"] == item["class"] else f"{item['class']} ({item['label']})",
-                clock(item["start_s"]),
-                clock(item["end_s"]),
-                f"{item['end_s'] - item['start_s']:.1f}",
-                "-" if item["score"] is None else f"{item['score']:.2f}",
-                str(item["max_count"]),
-                item["still"] or "-",
-                "provisional" if item["provisional"] else item["review"],
-            )
-            for item in found
-        ],
+            item["id"],
+            safe(item["exhibit"]) + (f" #{item['stream']}" if several else ""),
+            item["class"] if item["label"] == item["class"] else f"{item['class']} ({item['label']})",
+            clock(item["start_s"]),
+            clock(item["end_s"]),
+            f"{item['end_s'] - item['start_s']:.1f}",
+            "-" if item["score"] is None else f"{item['score']:.2f}",
+            str(item["max_count"]),
+            item["still"] or "-",
+            "provisional" if item["provisional"] else item["review"],
+            *(_wall_clock(item) if timed else ()),
+        ]
+        for item in found
+    ]
+    if timed:
+        headings[3:5] = ["stream start", "stream end"]
+        headings += ["displayed start", "corrected start", "UTC start"]
+    # the displayed time stays beside a corrected one (rule B5), so it is not left out while there is one
+    print_table(
+        headings,
+        rows,
         right=frozenset({5, 6, 7}),
-        folds=(1,),
-        spare=(8, 7, 9, 5, 6),
+        folds=(1, 10, 11, 12) if timed else (1,),
+        spare=(8, 7, 9, 5, 6, 11, 4, 3) if timed else (8, 7, 9, 5, 6),
     )
+    if timed:
+        click.echo("Stream: from the first frame. Displayed: by the recorder's clock. Corrected: less its offset.")
+        click.echo("Each ± is a bound; --json has the ends and where each time comes from, see 'vidreview clock list'.")
+
+
+def _wall_clock(item: dict[str, Any]) -> list[str]:
+    """When the event starts as displayed, corrected and in UTC, each with its bound (rule B2), or the word unknown."""
+    starts = dict.fromkeys(one["start_utc"] for one in item["utc_candidates"])
+    utc = " or ".join(starts) or None
+    return [
+        "unknown" if time is None else f"{time.replace('T', ' ')} ± {bound:g} s"
+        for time, bound in (
+            (item["start_shown"], item["shown_uncertainty_s"]),
+            (item["start_corrected"], item["corrected_uncertainty_s"]),
+            (utc, item["utc_uncertainty_s"]),
+        )
+    ]

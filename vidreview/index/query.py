@@ -19,6 +19,7 @@ from typing import Any, Self
 
 from vidreview.errors import CaseError
 from vidreview.index import points, schema
+from vidreview.index.clocks import CaseClocks
 from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
 
 _WHERE_FROM = "JOIN streams stream ON stream.id = item.stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit"
@@ -130,6 +131,7 @@ class Reader:
         """Events in the form of ``vidreview events --json``, provisional ones included."""
         query = query or EventQuery()
         stills = self._stills()
+        clocks = self.clocks()
         reviews = dict(self._select("SELECT event, state FROM reviews ORDER BY id"))
         members: dict[int, list[str]] = {}
         for event, track in self._select(
@@ -138,11 +140,11 @@ class Reader:
         ):
             members.setdefault(event, []).append(track_name(track))
         columns = (
-            f"item.id, {_PLACE}, exhibit.sha256, item.class, item.label, item.start_pts, item.end_pts, item.start_s, "
-            "item.end_s, item.peak_s, item.max_count, item.score, item.provisional"
+            f"item.id, item.stream, {_PLACE}, exhibit.sha256, item.class, item.label, item.start_pts, item.end_pts, "
+            "item.start_s, item.end_s, item.peak_s, item.max_count, item.score, item.provisional"
         )
         result = []
-        for number, name, raw, stream, num, den, sha256, kind, label, start, end, *numbers in self._items(
+        for number, place, name, raw, stream, num, den, sha256, kind, label, start, end, *numbers in self._items(
             "all_events", columns, query, EVENT_ORDERS
         ):
             start_s, end_s, peak_s, count, score, provisional = numbers
@@ -159,9 +161,7 @@ class Reader:
                     "time_base": f"{num}/{den}",
                     "start_s": round(start_s, 6),
                     "end_s": round(end_s, 6),
-                    "start_utc": None,
-                    "end_utc": None,
-                    "utc_uncertainty_s": None,
+                    **clocks.times(place, start_s, end_s),
                     "peak_s": round(peak_s, 6),
                     "max_count": count,
                     "tracks": [] if provisional else members.get(number, []),
@@ -176,11 +176,12 @@ class Reader:
     def tracks(self, query: TrackQuery | None = None) -> Iterator[dict[str, Any]]:
         """Tracks in the form of ``vidreview tracks --json``; ``dropped`` too when those are asked for."""
         query = query or TrackQuery()
+        clocks = self.clocks()
         columns = (
-            f"item.id, {_PLACE}, item.class, item.start_pts, item.end_pts, item.start_s, item.end_s, item.score, "
-            "item.detections, item.dropped, item.row"
+            f"item.id, item.stream, {_PLACE}, item.class, item.start_pts, item.end_pts, item.start_s, item.end_s, "
+            "item.score, item.detections, item.dropped, item.row"
         )
-        for number, name, raw, stream, num, den, kind, start, end, start_s, end_s, score, *rest in self._items(
+        for number, place, name, raw, stream, num, den, kind, start, end, start_s, end_s, score, *rest in self._items(
             "numbered_tracks", columns, query, ORDERS
         ):
             detections, dropped, row = rest
@@ -195,6 +196,7 @@ class Reader:
                 "time_base": f"{num}/{den}",
                 "start_s": round(start_s, 6),
                 "end_s": round(end_s, 6),
+                **clocks.times(place, start_s, end_s),
                 "score": None if score is None else round(score, 6),
                 "detections": detections,
                 "first_box": _box(course[0].box),
@@ -225,6 +227,10 @@ class Reader:
         )
         for number, name, raw, *rest in self._items("numbered_tracks", columns, query, ORDERS):
             yield {"exhibit": _name(name, raw)} | dict(zip(names, (number, *rest), strict=True))
+
+    def clocks(self) -> CaseClocks:
+        """What people observed of the recorders' clocks, and what follows for each stream."""
+        return CaseClocks(self._select)
 
     def track_points(self, number: int) -> list[points.StoredPoint]:
         """The points of the track of this number."""

@@ -248,12 +248,43 @@ ALTER TABLE problems ADD COLUMN end_pts INTEGER;
 ALTER TABLE problems ADD COLUMN byte INTEGER;
 """
 
+_CLOCKS = """
+-- what people observed of a recorder's clock (rule B3); never deleted, only marked as withdrawn
+CREATE TABLE clock_observations (
+    id INTEGER PRIMARY KEY,
+    shown TEXT NOT NULL,                -- what the recorder displayed: ISO 8601, local, no zone
+    uncertainty_us INTEGER NOT NULL,    -- a bound, microseconds
+    at_us INTEGER,                      -- a reading: stream time of the picture, microseconds
+    reference TEXT,                     -- a check: what the reference showed, with a UTC offset where it was given
+    source TEXT,                        -- which reference
+    zone TEXT,                          -- in which the recorder's clock runs: IANA name
+    by TEXT NOT NULL,
+    recorded_utc TEXT NOT NULL,
+    withdrawn_utc TEXT,
+    withdrawn_by TEXT,
+    withdrawn_reason TEXT,
+    CHECK (at_us IS NOT NULL OR reference IS NOT NULL),
+    CHECK ((reference IS NULL) = (source IS NULL))
+);
+-- no reference to exhibits: what a person wrote stays when an exhibit is scanned again; its content is what links it
+CREATE TABLE clock_exhibits (
+    observation INTEGER NOT NULL REFERENCES clock_observations(id),
+    exhibit INTEGER NOT NULL,           -- its number and name when the observation was recorded
+    name TEXT NOT NULL,
+    name_raw BLOB,
+    sha256 TEXT,
+    stream INTEGER,                     -- index within the container, for a reading
+    PRIMARY KEY (observation, exhibit)
+) WITHOUT ROWID;
+"""
+
 #: (name, SQL) in order; released steps are never edited, only added to
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001 first tables", _FIRST),
     ("0002 provisional events", _PROVISIONAL),
     ("0003 turns and numbers", _TURNS),
     ("0004 coverage in ticks", _TICKS),
+    ("0005 clock observations", _CLOCKS),
 )
 
 
