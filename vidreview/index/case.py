@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict
 from fractions import Fraction
 from pathlib import Path
@@ -15,13 +15,17 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Self
 
 from vidreview import __version__
 from vidreview.errors import CaseError
-from vidreview.index import points, schema
+from vidreview.index import points, schema, seal
 from vidreview.index.guard import WriterLock, refuse_overlap
 
 if TYPE_CHECKING:
     from vidreview.model import Coverage, Event, FileInfo, Problem, StreamInfo, Track
 
 ExhibitState = Literal["done", "partial", "failed"]
+
+#: writes the audit log's entry about what a transaction did, before its commit: a kill between the two leaves an entry
+#: of what is not there yet, never a row without one
+Log = Callable[[dict[str, Any]], object]
 
 
 class DetectionRow(NamedTuple):
@@ -124,13 +128,23 @@ class Case:
             )
         return run
 
-    def finish_run(self, run: int, state: str, summary: dict[str, Any]) -> None:
-        """Record a run's end: ``done``, ``failed`` or ``interrupted``, and what it printed."""
+    def recorded(self, table: str, row: int) -> dict[str, Any]:
+        """The audit log's fact by which a row is known later; see ``seal.recorded``."""
+        with self._errors():
+            return seal.recorded(self._db, table, row)
+
+    def finish_run(self, run: int, state: str, summary: dict[str, Any], log: Log | None = None) -> None:
+        """Record a run's end: ``done``, ``failed`` or ``interrupted``, and what it printed.
+
+        ``log`` is given the fact ``recorded`` of the run's row.
+        """
         with self._transaction() as db:
             db.execute(
                 "UPDATE runs SET finished_utc = ?, state = ?, summary = ? WHERE id = ?",
                 (schema.now_utc(), state, _canonical(summary), run),
             )
+            if log is not None:
+                log({"recorded": seal.recorded(db, "runs", run)})
 
     # ---- exhibits
 
@@ -211,8 +225,12 @@ class Case:
         size: int | None = None,
         mtime_ns: int | None = None,
         reference: str | None = None,
+        log: Log | None = None,
     ) -> int:
-        """Record an exhibit that could not be opened, with the reason (rule C3); its number."""
+        """Record an exhibit that could not be opened, with the reason (rule C3); its number.
+
+        ``log`` is given the facts ``exhibit``, its number, and ``index``, its seals.
+        """
         with self._transaction() as db:
             exhibit = self._replace(db, path, sha256)
             self._insert_exhibit(db, exhibit, run, name, path, (size, mtime_ns, sha256), reference, "failed")
@@ -222,14 +240,21 @@ class Case:
                 "INSERT INTO problems (exhibit, kind, reason) VALUES (?, 'unreadable', ?)",
                 (exhibit, shown),
             )
+            _seal(db, exhibit, log)
         return exhibit
 
     def finish_exhibit(
-        self, exhibit: int, state: ExhibitState, problems: Sequence[Problem] = (), reason: str | None = None
+        self,
+        exhibit: int,
+        state: ExhibitState,
+        problems: Sequence[Problem] = (),
+        reason: str | None = None,
+        log: Log | None = None,
     ) -> None:
         """Record that an exhibit's scan ended, and how; from here on its numbers are never given to something else.
 
-        ``reason`` says why it was not fully read.
+        ``reason`` says why it was not fully read. ``log`` is given the facts ``exhibit``, its number, and ``index``,
+        its seals.
         """
         with self._transaction() as db:
             if reason is None and state == "failed" and problems:
@@ -242,6 +267,7 @@ class Case:
                     "ON CONFLICT (kind) DO UPDATE SET highest = max(highest, excluded.highest)",
                     (kind,),
                 )
+            _seal(db, exhibit, log)
 
     # ---- streams
 
@@ -430,6 +456,13 @@ def _connect(database: Path) -> sqlite3.Connection:
         db.close()
         raise
     return db
+
+
+def _seal(db: sqlite3.Connection, exhibit: int, log: Log | None) -> None:
+    """Seal an exhibit whose scan is over and tell the audit log."""
+    roots = seal.seal(db, exhibit)
+    if log is not None:
+        log({"exhibit": exhibit, "index": roots})
 
 
 def _insert(db: sqlite3.Connection, table: str, **values: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -164,7 +165,8 @@ def scan(
             "order": "best-first" if best_first else "time",
         }
         summary.run = case.begin_run(facts)
-        log.append("scan-begins", run=summary.run, sources=[str(p) for p in sources], **facts)
+        begun_row = case.recorded("runs", summary.run)
+        log.append("scan-begins", run=summary.run, sources=[str(p) for p in sources], recorded=begun_row, **facts)
         job = _Scan(case, log, detector, settings, observer or Silent(), summary, facts.get("reference"), best_first)
         state = "interrupted"
         try:
@@ -176,8 +178,12 @@ def scan(
         finally:
             summary.wall_s = time.monotonic() - begun
             outcome = summary.to_json() | {"skipped": summary.skipped}
-            case.finish_run(summary.run, state, outcome)
-            log.append("scan-ends", run=summary.run, state=state, summary=outcome)
+            case.finish_run(
+                summary.run,
+                state,
+                outcome,
+                lambda known: log.append("scan-ends", run=summary.run, state=state, summary=outcome, **known),
+            )
     return summary
 
 
@@ -209,8 +215,16 @@ def _list_unreadable(job: _Scan, name: str, path: Path, reason: str, exhibit: Ex
     known: dict[str, Any] = {}
     if exhibit is not None:
         known = {"sha256": exhibit.digest.value, "size": exhibit.size, "mtime_ns": exhibit.mtime_ns}
-    job.case.list_unreadable(job.summary.run, name, path, reason, reference=job.reference, **known)
-    job.log.append("exhibit-unreadable", run=job.summary.run, name=name, path=str(path), reason=reason)
+    entry = {"run": job.summary.run, "name": name, "path": _where(path), "reason": reason}
+    job.case.list_unreadable(
+        job.summary.run,
+        name,
+        path,
+        reason,
+        reference=job.reference,
+        log=lambda seals: job.log.append("exhibit-unreadable", **entry, **seals),
+        **known,
+    )
     job.problem(str(path), reason)
 
 
@@ -239,7 +253,8 @@ def _scan_file(job: _Scan, found: Found) -> str | None:
     number = job.case.begin_exhibit(
         job.summary.run, exhibit.name, exhibit.path, exhibit.size, exhibit.mtime_ns, sha256, info, job.reference
     )
-    job.log.append("exhibit-begins", run=job.summary.run, name=exhibit.name, path=str(exhibit.path), sha256=sha256)
+    entry = {"run": job.summary.run, "name": exhibit.name, "path": _where(exhibit.path), "sha256": sha256}
+    job.log.append("exhibit-begins", exhibit=number, **entry)
     job.summary.exhibits += 1
     # a still cover picture is no footage: it is in the index, and nothing was missed
     events, partly = 0, [p.reason for p in info.problems if p.kind != "cover-art"]
@@ -249,9 +264,13 @@ def _scan_file(job: _Scan, found: Found) -> str | None:
         partly += _unread(stream, coverage)
     check_unchanged(exhibit)
     reason = "; ".join(partly) or None
-    job.case.finish_exhibit(number, "partial" if partly else "done", reason=reason)
+    job.case.finish_exhibit(
+        number,
+        "partial" if partly else "done",
+        reason=reason,
+        log=lambda seals: job.log.append("exhibit-ends", **entry, events=events, **seals),
+    )
     job.summary.events += events
-    job.log.append("exhibit-ends", run=job.summary.run, name=exhibit.name, sha256=sha256, events=events)
     if reason:
         job.problem(str(exhibit.path), reason)
     job.observer.done(exhibit.name, events, False)
@@ -263,7 +282,7 @@ def _not_as_recorded(job: _Scan, exhibit: Exhibit) -> str | None:
     recorded = job.case.recorded_hashes(exhibit.path)
     if not recorded or exhibit.digest.value in recorded:
         return None
-    job.log.append("exhibit-differs", run=job.summary.run, path=str(exhibit.path), sha256=exhibit.digest.value)
+    job.log.append("exhibit-differs", run=job.summary.run, path=_where(exhibit.path), sha256=exhibit.digest.value)
     return (
         f"{exhibit.path}: not what was recorded in this case: SHA-256 was {recorded[-1]}, is {exhibit.digest}; "
         "it now stands there as another exhibit; find out what changed it"
@@ -278,6 +297,11 @@ def _unread(stream: StreamInfo, coverage: Coverage) -> list[str]:
     reasons = [p.reason for p in coverage.problems if p.kind in ("damage", "truncated", "undecodable", "hidden")]
     what = f"{coverage.frames_missing} frames missing, {coverage.frames_damaged} damaged"
     return [f"stream {stream.index}: {'; '.join(reasons) or what}"]
+
+
+def _where(path: Path) -> str:
+    """A path for the audit log, as the index has it: whatever folder the scan was run in."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps '..'
 
 
 def _size(path: Path) -> int:
