@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "coverage": ("coverage", "Show the ledger: seconds of every stream by state."),
     "clip": ("clip", "Cut evidential clips by stream copy."),
     "still": ("still", "Write lossless PNG stills of events."),
+    "verify": ("verify", "Check exhibits, derived files, index and audit log against what was recorded."),
+    "log": ("log", "Show the audit log and sign its head."),
     "track": ("track", "Run the tracker alone over MOT-format detections."),
     "validate": ("validate", "Scan labelled clips and score the method."),
     "model": ("model", "List, fetch and show detector weights."),

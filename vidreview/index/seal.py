@@ -68,7 +68,10 @@ def broken(db: sqlite3.Connection, exhibit: int, roots: dict[str, str]) -> list[
     for table in TABLES:
         now = _digests(db, table, exhibit)
         sealed = dict(
-            db.execute("SELECT row, sha256 FROM seals WHERE exhibit = ? AND kind = ?", (exhibit, table.name)).fetchall()
+            db.execute(
+                "SELECT CAST(row AS TEXT), CAST(sha256 AS BLOB) FROM seals WHERE exhibit = ? AND kind = ?",
+                (exhibit, table.name),
+            ).fetchall()
         )
         wanted = roots.get(table.name)
         if wanted is None:
@@ -119,12 +122,17 @@ def _digests(db: sqlite3.Connection, table: Sealed, exhibit: int) -> dict[str, b
         return {"/".join(str(row[k]) for k in places): _digest(names, [row]) for row in cursor}
     stream, number = places
     found: dict[str, bytes] = {}
-    for (in_stream, block), rows in groupby(cursor, key=lambda row: (row[stream], row[number] // BLOCK)):
+    for (in_stream, block), rows in groupby(cursor, key=lambda row: (row[stream], _block(row[number]))):
         key = f"{in_stream}/{block}"
         digest = _digest(names, list(rows))
         # numbers that somebody altered may come back to an earlier block: then that one differs as well
         found[key] = digest if key not in found else hashlib.sha256(found[key] + digest).digest()
     return found
+
+
+def _block(number: object) -> object:
+    """The block of a detection's number, which somebody may have made into something else."""
+    return number // BLOCK if isinstance(number, int) else number
 
 
 def _digest(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> bytes:

@@ -23,10 +23,10 @@ def snapshot(folder: Path) -> Iterator[sqlite3.Connection]:
     that is no UTF-8 is read as Python reads such file names. Raises CaseError while a scan writes to the case, and
     sqlite3.Error for what is no sound database.
     """
-    _refuse_while_written(folder)
     database = folder / schema.DATABASE
     log = Path(f"{database}-wal")
     with contextlib.ExitStack() as stack:
+        _keep_still(folder, stack)
         if log.exists() and log.stat().st_size:
             copies = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vidreview-")))
             try:
@@ -46,15 +46,14 @@ def snapshot(folder: Path) -> Iterator[sqlite3.Connection]:
         yield db
 
 
-def _refuse_while_written(folder: Path) -> None:
-    """Raise CaseError when a scan is writing to the case: what is half written cannot be compared."""
+def _keep_still(folder: Path, stack: contextlib.ExitStack) -> None:
+    """Let no scan begin meanwhile; raises CaseError when one is writing, since its rows are half written."""
     try:
         handle = os.open(folder / "case.lock", os.O_RDONLY | os.O_CLOEXEC)
     except OSError:
         return  # no scan has left one
+    stack.callback(os.close, handle)
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError as error:
         raise CaseError(f"a scan is writing to the case {folder}; wait for it to end, then check the case") from error
-    finally:
-        os.close(handle)

@@ -216,6 +216,7 @@ def _list_unreadable(job: _Scan, name: str, path: Path, reason: str, exhibit: Ex
     if exhibit is not None:
         known = {"sha256": exhibit.digest.value, "size": exhibit.size, "mtime_ns": exhibit.mtime_ns}
     entry = {"run": job.summary.run, "name": name, "path": _where(path), "reason": reason}
+    entry["sha256"] = known.get("sha256")
     job.case.list_unreadable(
         job.summary.run,
         name,
