@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from vidreview.index import schema
+from vidreview.index import schema, seal
 from vidreview.index.guard import refuse_overlap
 from vidreview.index.rows import DetectionRow, absolute, canonical, insert, insert_problems, printable, shown, storable
 from vidreview.index.streams import StreamWriter
@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["Case", "DetectionRow", "ExhibitState", "Finished", "Identity", "Listed"]
 
 ExhibitState = Literal["done", "partial", "failed"]
+
+#: writes the audit log's entry about what a transaction did, before its commit: a kill between the two leaves an entry
+#: of what is not there yet, never a row without one. It is given facts for the entry: ``exhibit``, the number, and
+#: ``index``, its seals
+Log = Callable[[dict[str, Any]], object]
 
 #: how an exhibit may stand that an earlier scan came to the end of
 _FINISHED = "('scanned', 'done', 'partial')"
@@ -102,13 +107,22 @@ class Case(StreamWriter):
         with self._errors():
             return [row[0] for row in self._db.execute("SELECT id FROM runs WHERE state = 'running' ORDER BY id")]
 
-    def finish_run(self, run: int, state: str, summary: dict[str, Any]) -> None:
-        """Record a run's end: ``done``, ``failed`` or ``interrupted``, and what it printed."""
+    def recorded(self, table: str, row: int) -> dict[str, Any]:
+        """The audit log's fact by which a row is known later; see ``seal.recorded``."""
+        with self._errors():
+            return seal.recorded(self._db, table, row)
+
+    def finish_run(self, run: int, state: str, summary: dict[str, Any], log: Log = lambda _: None) -> None:
+        """Record a run's end: ``done``, ``failed`` or ``interrupted``, and what it printed.
+
+        ``log`` is given the fact ``recorded`` of the run's row.
+        """
         with self._transaction() as db:
             db.execute(
                 "UPDATE runs SET finished_utc = ?, state = ?, summary = ? WHERE id = ?",
                 (schema.now_utc(), state, canonical(summary), run),
             )
+            log({"recorded": seal.recorded(db, "runs", run)})
 
     # ---- exhibits
 
@@ -172,9 +186,11 @@ class Case(StreamWriter):
             db.execute("UPDATE exhibits SET info = ? WHERE id = ?", (canonical(document), exhibit))
             insert_problems(db, exhibit, None, info.problems)
 
-    def list_files(self, run: int, files: Sequence[Listed]) -> list[int]:
-        """Record files that are not scanned, and why (rule C3); their numbers."""
-        numbers = []
+    def list_files(
+        self, run: int, files: Sequence[Listed], log: Callable[[list[dict[str, Any]]], object] = lambda _: None
+    ) -> None:
+        """Record files that are not scanned, and why (rule C3); ``log`` is given the facts of each, as a list."""
+        facts = []
         with self._transaction() as db:
             for one in files:
                 exhibit = self._replace(db, one.identity)
@@ -187,10 +203,10 @@ class Case(StreamWriter):
                     db.execute(
                         "INSERT INTO problems (exhibit, kind, reason) VALUES (?, 'unreadable', ?)", (exhibit, text)
                     )
-                numbers.append(exhibit)
-        return numbers
+                facts.append({"exhibit": exhibit, "index": seal.seal(db, exhibit)})
+            log(facts)
 
-    def fail_exhibit(self, exhibit: int, reason: str) -> None:
+    def fail_exhibit(self, exhibit: int, reason: str, log: Log = lambda _: None) -> None:
         """Record that an exhibit's scan broke off: what was found is taken back, its streams stay as not decodable."""
         with self._transaction() as db:
             streams = [row[0] for row in db.execute("SELECT id FROM streams WHERE exhibit = ?", (exhibit,))]
@@ -201,6 +217,7 @@ class Case(StreamWriter):
             db.execute(
                 "INSERT INTO problems (exhibit, kind, reason) VALUES (?, 'unreadable', ?)", (exhibit, printable(reason))
             )
+            log({"exhibit": exhibit, "index": seal.seal(db, exhibit)})
 
     def finish_exhibit(self, exhibit: int, problems: Sequence[Problem] = (), reason: str | None = None) -> None:
         """Record that an exhibit's scan came to its end; ``reason`` says why it was not fully read.
@@ -211,10 +228,10 @@ class Case(StreamWriter):
             db.execute("UPDATE exhibits SET state = 'scanned', reason = ? WHERE id = ?", (shown(reason), exhibit))
             insert_problems(db, exhibit, None, problems)
 
-    def number(self, exhibit: int, seal: Callable[[sqlite3.Connection], None] = lambda _: None) -> None:
+    def number(self, exhibit: int, log: Log = lambda _: None) -> None:
         """Give the tracks and events of a scanned exhibit the next numbers, which are never given to something else.
 
-        ``seal`` is called before this is committed: what it raises undoes it.
+        The exhibit is sealed with that.
         """
         with self._transaction() as db:
             for kind, order in (("tracks", "item.id"), ("events", "item.id")):
@@ -237,7 +254,17 @@ class Case(StreamWriter):
                 "DELETE FROM provisional_events WHERE stream IN (SELECT id FROM streams WHERE exhibit = ?)", (exhibit,)
             )
             db.execute("UPDATE exhibits SET state = iif(reason IS NULL, 'done', 'partial') WHERE id = ?", (exhibit,))
-            seal(db)
+            log({"exhibit": exhibit, "index": seal.seal(db, exhibit)})
+
+    def known(self, exhibit: int) -> dict[str, Any]:
+        """What the audit log says of an exhibit that an earlier run scanned."""
+        with self._errors():
+            name, path, sha256, events = self._db.execute(
+                "SELECT name, path, sha256, (SELECT count(*) FROM events JOIN streams ON streams.id = events.stream "
+                "WHERE streams.exhibit = exhibits.id) FROM exhibits WHERE id = ?",
+                (exhibit,),
+            ).fetchone()
+        return {"exhibit": exhibit, "name": name, "path": path, "sha256": sha256, "events": events}
 
     def unnumbered(self) -> list[int]:
         """Exhibits that were scanned to their end and wait for their numbers, in order."""

@@ -278,6 +278,18 @@ CREATE TABLE clock_exhibits (
 ) WITHOUT ROWID;
 """
 
+_SEALS = """
+-- hashes of rows as they were when the exhibit's scan ended; the hash over those of each table is in the audit log.
+-- NULL does not count in them: columns added to a sealed table later must be NULL in the rows that are there
+CREATE TABLE seals (
+    exhibit INTEGER NOT NULL REFERENCES exhibits(id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,                 -- name of the table
+    row TEXT NOT NULL,                  -- its key, parts joined by "/"; of detections stream and block of numbers
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (exhibit, kind, row)
+) WITHOUT ROWID;
+"""
+
 #: (name, SQL) in order; released steps are never edited, only added to
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001 first tables", _FIRST),
@@ -285,6 +297,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0003 turns and numbers", _TURNS),
     ("0004 coverage in ticks", _TICKS),
     ("0005 clock observations", _CLOCKS),
+    ("0006 seals", _SEALS),
 )
 
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
+import os
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from vidreview.audit import AuditLog
@@ -56,6 +57,8 @@ class Record:
         self.case, self.log, self.observer, self.summary = case, log, observer, summary
         self.settings, self.hello, self.reference = settings, hello, reference
         self._open: dict[int, _Open] = {}
+        #: exhibits that wait for their numbers → what the log says of them
+        self._scanned: dict[int, dict[str, Any]] = {}
         self._listed: list[tuple[Listed, str, dict[str, Any]]] = []
         self._flushed = time.monotonic()
 
@@ -96,14 +99,19 @@ class Record:
         if not self._listed:
             return
         batch, self._listed = self._listed, []
-        self.log.append_many(
-            (
-                action,
-                {"run": self.run, "name": one.identity.name, "path": str(one.identity.path)} | facts,
+
+        def log(seals: list[dict[str, Any]]) -> None:
+            self.log.append_many(
+                (action, self._entry(one.identity) | facts | sealed)
+                for (one, action, facts), sealed in zip(batch, seals, strict=True)
             )
-            for one, action, facts in batch
-        )
-        self.case.list_files(self.run, [one for one, _, _ in batch])
+
+        self.case.list_files(self.run, [one for one, _, _ in batch], log)
+
+    def _entry(self, identity: Identity) -> dict[str, Any]:
+        """What the log says of every file."""
+        hashes = {"sha256": identity.sha256} | (identity.hashes or {})
+        return {"run": self.run, "name": identity.name, "path": where(identity.path)} | hashes
 
     # ---- exhibits that are scanned
 
@@ -111,21 +119,15 @@ class Record:
         """An exhibit is about to be read; its number."""
         self.flush()
         exhibit = task.exhibit
-        self.log.append(
-            "exhibit-begins",
-            run=self.run,
-            name=exhibit.name,
-            path=str(exhibit.path),
-            sha256=exhibit.digest.value,
-            **{digest.algorithm: digest.value for digest in exhibit.others},
-        )
-        self._begin(task)
+        number = self._begin(task)
+        self.log.append("exhibit-begins", exhibit=number, **self._entry(self.identity(exhibit)))
         self.observer.exhibit(exhibit.name, exhibit.size)
-        return self._open[task.number].number
+        return number
 
-    def _begin(self, task: say.Task) -> None:
+    def _begin(self, task: say.Task) -> int:
         number = self.case.begin_exhibit(self.run, self.identity(task.exhibit))
         self._open[task.number] = _Open(task, number)
+        return number
 
     def take(self, task: say.Task, message: say.Message) -> None:
         """Write what a worker says of an exhibit; not its last word."""
@@ -133,8 +135,8 @@ class Record:
         case = self.case
         if isinstance(message, say.Opened):
             if one.streams:  # its worker died, and it is tried again
-                self.log.append("exhibit-begins-again", run=self.run, name=task.exhibit.name)
-                self._begin(task)
+                number = self._begin(task)
+                self.log.append("exhibit-begins-again", exhibit=number, **self._entry(self.identity(task.exhibit)))
                 one = self._open[task.number]
             case.open_exhibit(one.number, message.info)
             one.infos = list(message.info.streams)
@@ -165,9 +167,9 @@ class Record:
         one = self._open.pop(task.number)
         reason = "; ".join(one.partly) or None
         exhibit = task.exhibit
-        self.log.append(
-            "exhibit-scanned", run=self.run, name=exhibit.name, sha256_after=exhibit.digest.value, events=one.events
-        )
+        entry = self._entry(self.identity(exhibit)) | {"exhibit": one.number, "events": one.events}
+        self.log.append("exhibit-scanned", **entry)
+        self._scanned[one.number] = entry
         self.case.finish_exhibit(one.number, reason=reason)
         self.summary.exhibits += 1
         self.summary.events += one.events
@@ -180,12 +182,8 @@ class Record:
     def number(self, exhibit: int) -> None:
         """Give an exhibit's events their numbers, once its turn has come."""
         self.flush()
-
-        def seal(db: sqlite3.Connection) -> None:
-            name, sha256 = db.execute("SELECT name, sha256 FROM exhibits WHERE id = ?", (exhibit,)).fetchone()
-            self.log.append("exhibit-ends", run=self.run, exhibit=exhibit, name=name, sha256=sha256)
-
-        self.case.number(exhibit, seal)
+        entry = self._scanned.pop(exhibit, None) or self.case.known(exhibit) | {"run": self.run}
+        self.case.number(exhibit, lambda seals: self.log.append("exhibit-ends", **entry | seals))
 
     def unreadable(self, task: say.Task, reason: str) -> None:
         """An exhibit turned out to hold nothing that can be read."""
@@ -193,7 +191,6 @@ class Record:
         self.list_file(
             Listed(self.identity(task.exhibit), "failed", reason),
             "exhibit-unreadable",
-            sha256=task.exhibit.digest.value,
             reason=reason,
         )
         self._ended(one, reason)
@@ -201,16 +198,21 @@ class Record:
     def failed(self, task: say.Task, reason: str, action: str) -> None:
         """An exhibit's scan broke off, or is void: nothing of it is kept but that it is there."""
         one = self._open.pop(task.number)
-        self.log.append(action, run=self.run, name=task.exhibit.name, path=str(task.path), reason=reason)
         for stream, info in zip(one.streams, one.infos, strict=True):
             self.case.set_coverage(stream, nothing_read(info, reason))
-        self.case.fail_exhibit(one.number, reason)
+        entry = self._entry(self.identity(task.exhibit)) | {"reason": reason}
+        self.case.fail_exhibit(one.number, reason, lambda seals: self.log.append(action, **entry | seals))
         self._ended(one, reason)
 
     def _ended(self, one: _Open, reason: str) -> None:
         exhibit = one.task.exhibit
         self.problem(str(exhibit.path), reason)
         self.observer.done(exhibit.name, exhibit.size, 0, "not read")
+
+
+def where(path: Path) -> str:
+    """A path for the log, as the index has it: whatever folder the scan was run in."""
+    return os.path.abspath(path)  # noqa: PTH100 - Path.absolute keeps '..'
 
 
 def _unread(stream: StreamInfo, coverage: Coverage) -> list[str]:

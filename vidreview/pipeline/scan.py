@@ -17,7 +17,7 @@ from vidreview.evidence import Found, Unreadable, discover
 from vidreview.hashlist import HashList
 from vidreview.index import Case, refuse_overlap
 from vidreview.pipeline.observer import Observer, ScanSummary, Silent
-from vidreview.pipeline.record import Record
+from vidreview.pipeline.record import Record, where
 from vidreview.pipeline.turns import Turns
 from vidreview.pipeline.workers import Here, Workers
 from vidreview.settings import ScanSettings
@@ -80,7 +80,8 @@ def _recorded(keep: Record, sources: Sequence[Path], facts: dict[str, Any], begu
     # a run that was killed could not say so itself (rule A11)
     breaks = {"after_interrupted": broken} if broken else {}
     summary.run = case.begin_run(facts)
-    log.append("scan-begins", run=summary.run, sources=[str(p) for p in sources], **breaks, **facts)
+    known = case.recorded("runs", summary.run)
+    log.append("scan-begins", run=summary.run, sources=[where(p) for p in sources], recorded=known, **breaks, **facts)
     state = "interrupted"
     try:
         yield
@@ -92,8 +93,12 @@ def _recorded(keep: Record, sources: Sequence[Path], facts: dict[str, Any], begu
         keep.flush()
         summary.wall_s = time.monotonic() - begun
         outcome = summary.to_json() | {"skipped": summary.skipped}
-        log.append("scan-ends", run=summary.run, state=state, summary=outcome)
-        case.finish_run(summary.run, state, outcome)
+        case.finish_run(
+            summary.run,
+            state,
+            outcome,
+            lambda known: log.append("scan-ends", run=summary.run, state=state, summary=outcome, **known),
+        )
 
 
 def _walk(keep: Record, turns: Turns, sources: Sequence[Path]) -> None:

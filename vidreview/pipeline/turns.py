@@ -10,7 +10,7 @@ from vidreview.hashlist import HashList
 from vidreview.index import Identity, Listed
 from vidreview.pipeline import messages as say
 from vidreview.pipeline.identity import Identified, Identifier
-from vidreview.pipeline.record import Record
+from vidreview.pipeline.record import Record, where
 from vidreview.pipeline.workers import Workers
 
 #: seconds to wait for a worker's word, or for a file's identity
@@ -117,7 +117,6 @@ class Turns:
             keep.list_file(
                 Listed(keep.identity(exhibit), "duplicate", original=number),
                 "exhibit-duplicate",
-                sha256=exhibit.digest.value,
                 original=name,
             )
             keep.summary.duplicates += 1
@@ -172,7 +171,9 @@ class Turns:
         recorded = self.keep.case.recorded_hashes(exhibit.path)
         if not recorded or exhibit.digest.value in recorded:
             return
-        self.keep.log.append("exhibit-differs", run=self.keep.run, path=str(exhibit.path), sha256=exhibit.digest.value)
+        self.keep.log.append(
+            "exhibit-differs", run=self.keep.run, path=where(exhibit.path), sha256=exhibit.digest.value
+        )
         self._fault(
             exhibit,
             f"not what was recorded in this case: SHA-256 was {recorded[-1]}, is {exhibit.digest}; "
@@ -189,7 +190,7 @@ class Turns:
             self.keep.problem(str(exhibit.path), f"not in the list of hashes {self.hash_list.path}")
             return
         if fault is not None:
-            self.keep.log.append("exhibit-not-as-listed", run=self.keep.run, path=str(exhibit.path), reason=fault)
+            self.keep.log.append("exhibit-not-as-listed", run=self.keep.run, path=where(exhibit.path), reason=fault)
             self._fault(exhibit, fault)
 
     def _check_missing(self) -> None:
