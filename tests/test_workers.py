@@ -177,8 +177,8 @@ def test_an_exhibit_that_changes_while_a_worker_reads_it_is_said(folder: Path, t
         def __getattr__(self, name: str) -> Any:
             return lambda *_: None
 
-        def progress(self, name: str, share: float, seconds: float) -> None:
-            if name == "b.mp4":
+        def exhibit(self, name: str, size: int) -> None:
+            if name == "b.mp4":  # its identity is fixed, and a worker is about to read it
                 with copy.open("ab") as file:
                     file.write(b"x")
 
