@@ -92,7 +92,7 @@ def _check_exhibits(db: sqlite3.Connection, logged: Logged, verdict: Verdict) ->
             verdict.skip(
                 "index", name, "was scanned by a version that sealed no rows; scan it again to have them sealed"
             )
-        elif state == "failed" and run not in logged.run_ends:
+        elif state == "failed" and run in logged.runs and run not in logged.run_ends:
             verdict.note("index", name, f"is listed as unreadable, which the log does not say: run {run} was killed")
         else:
             verdict.fault(
