@@ -37,14 +37,10 @@ def case(tmp_path: Path) -> Path:
     log = AuditLog(folder / "audit.jsonl", clock=lambda: "2026-01-02T03:04:05.678901Z")
     with Case.open(folder, create=True) as opened:
         record: dict[str, Any] = {"settings_sha256": "s", "model_sha256": None}
-        run = opened.begin_run(record)
         sources = ["/e/a", "/e/b", "/e/c"]
-        log.append("scan-begins", run=run, sources=sources, recorded=opened.recorded("runs", run), **record)
+        run = opened.begin_run(record, lambda known: log.append("scan-begins", sources=sources, **record, **known))
         opened.finish_run(
-            run,
-            "done",
-            {},
-            lambda known: log.append("scan-ends", run=run, state="done", summary={"events": 2}, **known),
+            run, "done", {}, lambda known: log.append("scan-ends", state="done", summary={"events": 2}, **known)
         )
     log.append("review", event="E0001", state="relevant", note="\x1b[31mred\nline", recorded={"table": 5})
     return folder

@@ -112,11 +112,12 @@ class Case:
 
     # ---- runs
 
-    def begin_run(self, record: dict[str, Any]) -> int:
+    def begin_run(self, record: dict[str, Any], log: Log | None = None) -> int:
         """Record a run's start; its number.
 
         ``record`` must have ``settings_sha256`` and ``model_sha256`` (None without a model); it is stored whole. A run
-        that an earlier process left unfinished is marked as interrupted (rule A11).
+        that an earlier process left unfinished is marked as interrupted (rule A11). ``log`` is given the facts ``run``,
+        its number, and ``recorded``, by which its row is known later.
         """
         with self._transaction() as db:
             db.execute("UPDATE runs SET state = 'interrupted' WHERE state = 'running'")
@@ -126,17 +127,14 @@ class Case:
                 "VALUES (?, ?, 'running', ?, ?, ?)",
                 (run, schema.now_utc(), record["settings_sha256"], record["model_sha256"], _canonical(record)),
             )
+            if log is not None:
+                log({"run": run, "recorded": seal.recorded(db, "runs", run)})
         return run
-
-    def recorded(self, table: str, row: int) -> dict[str, Any]:
-        """The audit log's fact by which a row is known later; see ``seal.recorded``."""
-        with self._errors():
-            return seal.recorded(self._db, table, row)
 
     def finish_run(self, run: int, state: str, summary: dict[str, Any], log: Log | None = None) -> None:
         """Record a run's end: ``done``, ``failed`` or ``interrupted``, and what it printed.
 
-        ``log`` is given the fact ``recorded`` of the run's row.
+        ``log`` is given the facts ``run`` and ``recorded``.
         """
         with self._transaction() as db:
             db.execute(
@@ -144,7 +142,7 @@ class Case:
                 (schema.now_utc(), state, _canonical(summary), run),
             )
             if log is not None:
-                log({"recorded": seal.recorded(db, "runs", run)})
+                log({"run": run, "recorded": seal.recorded(db, "runs", run)})
 
     # ---- exhibits
 

@@ -164,9 +164,8 @@ def scan(
             "runtime": detector.runtime,
             "order": "best-first" if best_first else "time",
         }
-        summary.run = case.begin_run(facts)
-        begun_row = case.recorded("runs", summary.run)
-        log.append("scan-begins", run=summary.run, sources=[str(p) for p in sources], recorded=begun_row, **facts)
+        where = [str(p) for p in sources]
+        summary.run = case.begin_run(facts, lambda known: log.append("scan-begins", sources=where, **facts, **known))
         job = _Scan(case, log, detector, settings, observer or Silent(), summary, facts.get("reference"), best_first)
         state = "interrupted"
         try:
@@ -182,7 +181,7 @@ def scan(
                 summary.run,
                 state,
                 outcome,
-                lambda known: log.append("scan-ends", run=summary.run, state=state, summary=outcome, **known),
+                lambda known: log.append("scan-ends", state=state, summary=outcome, **known),
             )
     return summary
 
