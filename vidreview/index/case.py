@@ -86,11 +86,12 @@ class Case(StreamWriter):
 
     # ---- runs
 
-    def begin_run(self, record: dict[str, Any]) -> int:
+    def begin_run(self, record: dict[str, Any], log: Log = lambda _: None) -> int:
         """Record a run's start; its number.
 
         ``record`` must have ``settings_sha256`` and ``model_sha256`` (None without a model); it is stored whole. A run
-        that an earlier process left unfinished is marked as interrupted (rule A11).
+        that an earlier process left unfinished is marked as interrupted (rule A11). ``log`` is given the facts ``run``,
+        its number, and ``recorded``, by which its row is known later.
         """
         with self._transaction() as db:
             db.execute("UPDATE runs SET state = 'interrupted' WHERE state = 'running'")
@@ -100,6 +101,7 @@ class Case(StreamWriter):
                 "VALUES (?, ?, 'running', ?, ?, ?)",
                 (run, schema.now_utc(), record["settings_sha256"], record["model_sha256"], canonical(record)),
             )
+            log({"run": run, "recorded": seal.recorded(db, "runs", run)})
         return run
 
     def broken_runs(self) -> list[int]:
@@ -107,22 +109,17 @@ class Case(StreamWriter):
         with self._errors():
             return [row[0] for row in self._db.execute("SELECT id FROM runs WHERE state = 'running' ORDER BY id")]
 
-    def recorded(self, table: str, row: int) -> dict[str, Any]:
-        """The audit log's fact by which a row is known later; see ``seal.recorded``."""
-        with self._errors():
-            return seal.recorded(self._db, table, row)
-
     def finish_run(self, run: int, state: str, summary: dict[str, Any], log: Log = lambda _: None) -> None:
         """Record a run's end: ``done``, ``failed`` or ``interrupted``, and what it printed.
 
-        ``log`` is given the fact ``recorded`` of the run's row.
+        ``log`` is given the facts ``run`` and ``recorded``.
         """
         with self._transaction() as db:
             db.execute(
                 "UPDATE runs SET finished_utc = ?, state = ?, summary = ? WHERE id = ?",
                 (schema.now_utc(), state, canonical(summary), run),
             )
-            log({"recorded": seal.recorded(db, "runs", run)})
+            log({"run": run, "recorded": seal.recorded(db, "runs", run)})
 
     # ---- exhibits
 

@@ -79,9 +79,8 @@ def _recorded(keep: Record, sources: Sequence[Path], facts: dict[str, Any], begu
     broken = case.broken_runs()
     # a run that was killed could not say so itself (rule A11)
     breaks = {"after_interrupted": broken} if broken else {}
-    summary.run = case.begin_run(facts)
-    known = case.recorded("runs", summary.run)
-    log.append("scan-begins", run=summary.run, sources=[where(p) for p in sources], recorded=known, **breaks, **facts)
+    entry = {"sources": [where(p) for p in sources]} | breaks | facts
+    summary.run = case.begin_run(facts, lambda known: log.append("scan-begins", **known | entry))
     state = "interrupted"
     try:
         yield
@@ -97,7 +96,7 @@ def _recorded(keep: Record, sources: Sequence[Path], facts: dict[str, Any], begu
             summary.run,
             state,
             outcome,
-            lambda known: log.append("scan-ends", run=summary.run, state=state, summary=outcome, **known),
+            lambda known: log.append("scan-ends", state=state, summary=outcome, **known),
         )
 
 

@@ -48,6 +48,8 @@ def verify(
                 index.check_index(db, logged, verdict)
             except sqlite3.Error as error:
                 _unreadable(error, verdict)
+    if not verdict.seq and verdict.faults:  # a scan killed at its very begin leaves an empty log and no fault
+        verdict.fault("log", log.path.name, "is missing or empty, so nothing can be compared; bring back a copy of it")
     _check_files(case, logged, recorded, Evidence(source, observer), exhibits, verdict, observer)
     return verdict
 
@@ -89,8 +91,6 @@ def _check_log(
         verdict.fault("log", log.path.name, f"{one}; bring back a copy of the log")
     for one in walk.notes:
         verdict.note("log", log.path.name, one)
-    if not walk.seq:
-        verdict.fault("log", log.path.name, "is missing or empty, though there is an index; bring back a copy of it")
     if head in walk.missing:
         verdict.fault("log", log.path.name, f"the entry with hash {head} is missing: entries were cut off or replaced")
     logged = read(log.entries())
@@ -156,7 +156,7 @@ def _check_files(
     observer.begin(len(logged.derived) + len(wanted), size)
     derived.check_derived(case, logged.derived, verdict, observer)
     if not exhibits:
-        verdict.note("exhibit", "exhibits", "were not hashed again, as asked for")
+        verdict.note("exhibit", "--no-exhibits", "exhibits were not hashed again, as asked for")
     elif recorded is None:
         verdict.skip("exhibit", "exhibits", "are not known, since case.db cannot be read")
     else:

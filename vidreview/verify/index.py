@@ -92,7 +92,7 @@ def _check_exhibits(db: sqlite3.Connection, logged: Logged, verdict: Verdict) ->
             verdict.skip(
                 "index", name, "was scanned by a version that sealed no rows; scan it again to have them sealed"
             )
-        elif state == "failed" and run not in logged.run_ends:
+        elif state == "failed" and run in logged.runs and run not in logged.run_ends:
             verdict.note("index", name, f"is listed as unreadable, which the log does not say: run {run} was killed")
         else:
             verdict.fault(
@@ -171,10 +171,7 @@ def _check_runs(db: sqlite3.Connection, logged: Logged, verdict: Verdict) -> Non
         verdict.count("runs")
         begin, end = logged.runs.get(run), logged.run_ends.get(run)
         if begin is None:
-            if end is None and run == max(rows) and state in ("running", "interrupted"):
-                verdict.note("index", f"run {run}", "was killed before its first entry in the audit log")
-            else:
-                verdict.fault("index", f"run {run}", f"runs row {run} was added: the audit log has no such run")
+            verdict.fault("index", f"run {run}", f"runs row {run} was added: the audit log has no such run")
             continue
         _check_record(run, record, begin, verdict)
         as_begun = seal.row_digest(db, "runs", run, state="running") == _digest(begin)
@@ -190,9 +187,11 @@ def _check_runs(db: sqlite3.Connection, logged: Logged, verdict: Verdict) -> Non
             verdict.note("index", f"run {run}", "was interrupted before its end was recorded")
     for run in sorted(set(logged.runs) - set(rows)):
         seq = logged.runs[run].seq
-        verdict.fault(
-            "index", f"run {run}", f"runs row {run} was removed: entry {seq} of the audit log has it; {_AGAIN}"
-        )
+        if run == max(logged.runs) and run not in logged.run_ends:
+            verdict.note("index", f"run {run}", f"was killed right after entry {seq} of the audit log")
+        else:
+            why = f"runs row {run} was removed: entry {seq} of the audit log has it; {_AGAIN}"
+            verdict.fault("index", f"run {run}", why)
 
 
 def _check_record(run: int, record: str, begin: Said, verdict: Verdict) -> None:
