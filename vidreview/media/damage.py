@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -10,6 +11,21 @@ from vidreview.model import Problem
 
 #: Different reasons that are told of one stretch.
 REASONS: Final = 3
+
+#: Codecs in whose pictures no such run of zeros can stand, but for padding at the end and before a start code.
+_WITHOUT_ZEROS: Final = frozenset(("h264", "hevc", "mpeg4", "mpeg2video", "mjpeg"))
+_ZEROS: Final = bytes(64)
+#: A run that ends neither there, nor in a start code.
+_WIPED: Final = re.compile(rb"\0{64}\0*[^\0\1]")
+
+
+def wiped(codec: str, data: bytes) -> bool:
+    """True when a picture holds a run of zeros that its codec never writes: wiped, or never written to disk."""
+    if codec not in _WITHOUT_ZEROS or _ZEROS not in data:
+        return False
+    # a JPEG header holds whatever its maker likes
+    start = max(0, data.find(b"\xff\xda")) if codec == "mjpeg" else 0
+    return _WIPED.search(data, start) is not None
 
 
 class Sent(NamedTuple):
