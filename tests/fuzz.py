@@ -59,12 +59,15 @@ def scanned(path: Path, case: Path) -> Outcome:
         return Outcome(summary, reader.coverage())
 
 
-def unknowable(sample: str, kind: str) -> str | None:
-    """Why a loss by this kind of mutation cannot be told by principle from a recording that was never longer."""
-    if kind in ("truncated", "removed") and sample in _BARE:
-        return "a bare bit stream states neither times nor a length: pictures that are not there leave no trace"
-    if kind == "truncated" and sample in _STREAMED:
+def unknowable(outcome: Outcome, sound: Outcome, sample: str, kind: str) -> str | None:
+    """Why a loss by this kind of mutation cannot be told, by principle, from a recording that always was like this."""
+    if kind in ("truncated", "removed", "noise", "bit flips", "sizes", "times") and sample in _BARE:
+        return "a bare bit stream states neither times nor lengths: a picture whose start is gone is part of another"
+    if kind in ("truncated", "removed") and sample in _STREAMED:
         return "a transport or program stream states no length: cut off between two packets it is a shorter recording"
+    bases = [{item["time_base"] for item in one.ledger} for one in (outcome, sound)]
+    if outcome.frames >= sound.frames and bases[0] != bases[1]:
+        return "all pictures are there, and the unit of time is the file's own word, against which nothing stands"
     return None
 
 
@@ -82,7 +85,7 @@ def findings(outcome: Outcome, sound: Outcome, sample: str, kind: str) -> list[s
         if round(sum(item["states"].values()), 6) != item["duration_s"]:
             found.append(f"seconds do not sum: {item['states']} to {item['duration_s']}")
     lost = outcome.frames < sound.frames or outcome.seconds < sound.seconds - 0.001
-    if lost and not outcome.kinds() - sound.kinds() and not unknowable(sample, kind):
+    if lost and not outcome.kinds() - sound.kinds() and not unknowable(outcome, sound, sample, kind):
         was, now = (f"{one.frames} frames, {one.seconds:.3f} s" for one in (sound, outcome))
         found.append(f"unlisted loss: {was} became {now}; listed: {sorted(outcome.kinds())}")
     return found

@@ -32,11 +32,12 @@ _ELEMENTS: Final = frozenset(
         *(0x1254C367, 0xEC, 0xBF, 0xE7, 0x5854, 0xA7, 0xAB, 0xA3, 0xA0, 0xAF),
     )
 )
+_ASF_DATA: Final = bytes.fromhex("3626b2758e66cf11a6d900aa0062ce6c")
 _ASF_OBJECTS: Final = frozenset(
     bytes.fromhex(guid)
     for guid in (
         "3026b2758e66cf11a6d900aa0062ce6c",
-        "3626b2758e66cf11a6d900aa0062ce6c",
+        _ASF_DATA.hex(),
         "90080033b1e5cf1189f400a0c90349cb",
         "d329e2d6da35d111903400a0c90349be",
     )
@@ -68,13 +69,14 @@ def extent(read: ReadAt, begin: int, end: int, container: str) -> Extent:
 
 def _boxes(read: ReadAt, begin: int, end: int) -> Extent:
     """MP4: boxes at the top level."""
-    position, media, fragments = begin, 0, False
+    position, media, fragments, broken = begin, 0, False, None
     for _ in range(MAX_ELEMENTS):
         header = read(16, position)
         length = int.from_bytes(header[:4], "big")
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
         if len(header) < 8 or header[4:8] not in _BOXES or length < 8:
+            broken = position if header and fragments else None
             break
         if header[4:8] == b"mdat":
             media += min(length, end - position) - (16 if header[:4] == b"\0\0\0\1" else 8)
@@ -83,7 +85,7 @@ def _boxes(read: ReadAt, begin: int, end: int) -> Extent:
         if position > end:
             break
     # without fragments cameras reserve room beforehand, and leave some of it
-    return Extent(position, media=media if fragments else None)
+    return Extent(position, broken, media if fragments else None)
 
 
 def _elements(read: ReadAt, begin: int, end: int) -> Extent:
@@ -148,7 +150,8 @@ def _objects(read: ReadAt, begin: int, end: int) -> Extent:
         header = read(24, position)
         size = int.from_bytes(header[16:24], "little")
         if len(header) < 24 or header[:16] not in _ASF_OBJECTS or size < 24:
-            break
+            # a recording that was never closed has a data object of size 0
+            return Extent(position, None if header[:16] in (b"", _ASF_DATA) else position)
         position += size
         if position > end:
             break
@@ -160,8 +163,10 @@ def _tags(read: ReadAt, begin: int, end: int) -> Extent:
     position = begin + int.from_bytes(read(4, begin + 5), "big") + 4
     for _ in range(MAX_ELEMENTS):
         header = read(11, position)
-        if len(header) < 11:
+        if not header:
             break
+        if len(header) < 11:
+            return Extent(position + 11)
         if header[0] & 0x1F not in (8, 9, 18):
             return Extent(position, position)
         length = 11 + int.from_bytes(header[1:4], "big")

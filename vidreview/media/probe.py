@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidreview.errors import MediaError
-from vidreview.media.damage import Sent, Stretches, wiped
+from vidreview.media.damage import Sent, Stretches, spoilt
 from vidreview.media.extent import MATROSKA, MAX_CLAIM_S, extent, matroska_rest
 from vidreview.media.source import Source, is_cover
 from vidreview.media.timeline import ABSURD_TICKS, CLOCK_STEP_S, GAP_S, Timeline
@@ -40,7 +40,6 @@ CLAIMING: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", 
 MAX_FAILURES: Final = 100
 #: Packets given to the decoder at most in search of a first picture.
 FIRST_PICTURE_PACKETS: Final = 600
-ZEROED: Final = "hold(s) a run of zeros that no picture has: wiped, or never written; pictures in it are lost"
 #: Stands for "no timestamp" in arrays of ticks; FFmpeg uses the same value.
 NO_PTS: Final = -(2**63)
 
@@ -53,14 +52,14 @@ class _Measured:
     ticks: array[int] = field(default_factory=lambda: array("q"))
     #: where in the file each packet lies, -1 where the container does not tell
     bytes: array[int] = field(default_factory=lambda: array("q"))
-    wiped: Stretches = field(default_factory=lambda: Stretches("zeroed", ZEROED, "packet"))
+    spoilt: Stretches = field(default_factory=lambda: Stretches("spoilt", "cannot be whole", "packet"))
     hidden: int = 0
     corrupt: int = 0
     last_duration: int = 0
     sent: int = 0
     broken: int = 0
     first: VideoFrame | None = None
-    codec: str | None = None
+    codec: str = ""
     refused: str | None = None
 
 
@@ -79,7 +78,7 @@ def probe(path: Path) -> FileInfo:
         if not streams:
             kinds = ", ".join(sorted({s.type for s in container.streams})) or "no"
             raise MediaError(f"{path}: no video stream; {source.format} with {kinds} stream(s) only")
-        measured = {s.index: _Measured(s, codec=s.codec_context.name if s.codec_context else None) for s in streams}
+        measured = {s.index: _Measured(s, codec=s.codec_context.name if s.codec_context else "") for s in streams}
         ends, read = _read_packets(source, measured, problems)
         missing = _check_extent(source, read, problems)
         infos = [_stream_info(source, m, ends, missing) for m in measured.values()]
@@ -164,8 +163,8 @@ def _read_packets(source: Source, measured: dict[int, _Measured], problems: list
         one.ticks.append(NO_PTS if pts is None or not -ABSURD_TICKS < pts < ABSURD_TICKS else pts)
         byte = source.byte(packet)
         one.bytes.append(-1 if byte is None else byte)
-        if one.codec is not None and wiped(one.codec, bytes(packet)):
-            one.wiped.add(len(one.ticks), Sent(None if source.raw else pts, byte), None)
+        if why := spoilt(one.codec, bytes(packet)):
+            one.spoilt.add(len(one.ticks), Sent(None if source.raw else pts, byte), None, why)
         one.corrupt += packet.is_corrupt
         one.last_duration = packet.duration or 0
         if one.first is None and one.refused is None and one.sent < FIRST_PICTURE_PACKETS:
@@ -256,7 +255,7 @@ def _stream_info(source: Source, one: _Measured, ends: Fraction, missing: int) -
         end = int(segments[-1][-1]) + max(1, round(interval / time_base))
         last = source.size if missing else int(places[-1])
         problems.append(truncated_problem(info, end, last if last >= 0 else None))
-    problems += [*one.wiped.problems(), *_disagreements(source, one, info)]
+    problems += [*one.spoilt.problems(), *_disagreements(source, one, info)]
     return replace(info, problems=tuple(problems))
 
 
