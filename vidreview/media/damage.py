@@ -11,6 +11,33 @@ from vidreview.model import Problem
 #: Different reasons that are told of one stretch.
 REASONS: Final = 3
 
+#: Codecs in whose pictures no such run of zeros can stand, but for padding at the end and before a start code.
+_WITHOUT_ZEROS: Final = frozenset(("h264", "hevc", "mpeg4", "mpeg2video", "mjpeg"))
+_ZEROS: Final = bytes(64)
+#: The end of one JPEG picture and the beginning of the next.
+_JPEG_TO_JPEG: Final = b"\xff\xd9\xff\xd8\xff"
+
+
+def spoilt(codec: str, data: bytes) -> str:
+    """Why a packet cannot be whole though it may decode without a word; empty when nothing speaks against it."""
+    if codec == "mjpeg" and data.count(_JPEG_TO_JPEG) >= 2:  # two are the fields of an interlaced picture
+        return "several pictures in one"
+    if codec in _WITHOUT_ZEROS and _ZEROS in data:
+        # a JPEG header holds whatever its maker likes
+        start = max(0, data.find(b"\xff\xda")) if codec == "mjpeg" else 0
+        if _zeros_within(data, start):
+            return "a run of zeros that no picture has, wiped or never written"
+    return ""
+
+
+def _zeros_within(data: bytes, start: int) -> bool:
+    """A long run of zeros with something behind it that is no start code."""
+    while (at := data.find(_ZEROS, start)) >= 0:
+        start = len(data) - len(data[at:].lstrip(b"\0"))
+        if start < len(data) and data[start] != 1:
+            return True
+    return False
+
 
 class Sent(NamedTuple):
     """What is remembered of a packet."""

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidreview.errors import MediaError
-from vidreview.media.extent import MATROSKA, MAX_CLAIM_S, matroska_rest, missing_bytes
+from vidreview.media.damage import Sent, Stretches, spoilt
+from vidreview.media.extent import MATROSKA, MAX_CLAIM_S, extent, matroska_rest
 from vidreview.media.source import Source, is_cover
 from vidreview.media.timeline import ABSURD_TICKS, CLOCK_STEP_S, GAP_S, Timeline
 from vidreview.model import FileInfo, Problem, StreamInfo
@@ -31,6 +32,8 @@ ASSUMED_INTERVAL: Final = Fraction(1, 25)
 #: Larger pictures are refused: no camera makes them, and one frame would take all memory.
 MAX_SIDE: Final = 16384
 MAX_PIXELS: Final = 100_000_000
+#: No camera takes more pictures a second.
+MAX_RATE: Final = 1000
 #: Containers whose header says how long the recording is; of others FFmpeg merely estimates it.
 CLAIMING: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flv", "mxf", "wtv", "nut"})
 #: A demuxer that fails so often in a row is given up.
@@ -49,12 +52,14 @@ class _Measured:
     ticks: array[int] = field(default_factory=lambda: array("q"))
     #: where in the file each packet lies, -1 where the container does not tell
     bytes: array[int] = field(default_factory=lambda: array("q"))
+    spoilt: Stretches = field(default_factory=lambda: Stretches("spoilt", "cannot be whole", "packet"))
     hidden: int = 0
     corrupt: int = 0
     last_duration: int = 0
     sent: int = 0
     broken: int = 0
     first: VideoFrame | None = None
+    codec: str = ""
     refused: str | None = None
 
 
@@ -73,12 +78,9 @@ def probe(path: Path) -> FileInfo:
         if not streams:
             kinds = ", ".join(sorted({s.type for s in container.streams})) or "no"
             raise MediaError(f"{path}: no video stream; {source.format} with {kinds} stream(s) only")
-        measured = {s.index: _Measured(s) for s in streams}
-        ends = _read_packets(source, measured, problems)
-        missing = missing_bytes(source.read_at, source.offset, source.size, source.format)
-        if missing:
-            text = f"the container's own sizes point {missing} bytes beyond the end of the file: truncated, or damaged"
-            problems.append(Problem("truncated", text, byte=source.size))
+        measured = {s.index: _Measured(s, codec=s.codec_context.name if s.codec_context else "") for s in streams}
+        ends, read = _read_packets(source, measured, problems)
+        missing = _check_extent(source, read, problems)
         infos = [_stream_info(source, m, ends, missing) for m in measured.values()]
         if all(info.packets == 0 for info in infos):
             raise MediaError(f"{path}: a {source.format} header without a single picture behind it")
@@ -124,15 +126,33 @@ def demux(
                 return
 
 
-def _read_packets(source: Source, measured: dict[int, _Measured], problems: list[Problem]) -> Fraction:
-    """Measure all packets; returns the end of the last one of any sound or video stream, seconds."""
+def _check_extent(source: Source, read: int, problems: list[Problem]) -> int:
+    """Bytes that the container's own word places beyond the end of the file; ``read`` were in packets."""
+    told = extent(source.read_at, source.offset, source.size, source.format)
+    missing = max(0, told.reach - source.size)
+    if missing:
+        text = f"the container's own sizes point {missing} bytes beyond the end of the file: truncated, or damaged"
+        problems.append(Problem("truncated", text, byte=source.size))
+    if told.broken is not None:
+        text = "the container's structure is broken: what follows may be lost in part"
+        problems.append(Problem("structure", text, byte=told.broken))
+    others = any(s.type not in ("video", "audio") for s in source.container.streams)
+    if told.media is not None and not others and (told.media - read) * 100 > told.media:
+        text = f"{told.media - read} bytes of media data belong to no picture or sound that the index lists"
+        problems.append(Problem("unread", text))
+    return missing
+
+
+def _read_packets(source: Source, measured: dict[int, _Measured], problems: list[Problem]) -> tuple[Fraction, int]:
+    """Measure all packets; returns the end of the last one of any sound or video stream, seconds, and their bytes."""
     failures: list[str] = []
     late: list[int] = []
+    size = 0
     sound = [s for s in source.container.streams if s.type == "audio"]
     latest: dict[int, int] = {}
     for packet in demux(source, [m.stream for m in measured.values()] + sound, failures, late):
         one = measured.get(packet.stream_index)
-        pts = packet.pts
+        pts, size = packet.pts, size + packet.size
         if one is None:
             if pts is not None:
                 latest[packet.stream_index] = max(latest.get(packet.stream_index, 0), pts + (packet.duration or 0))
@@ -143,6 +163,8 @@ def _read_packets(source: Source, measured: dict[int, _Measured], problems: list
         one.ticks.append(NO_PTS if pts is None or not -ABSURD_TICKS < pts < ABSURD_TICKS else pts)
         byte = source.byte(packet)
         one.bytes.append(-1 if byte is None else byte)
+        if why := spoilt(one.codec, bytes(packet)):
+            one.spoilt.add(len(one.ticks), Sent(None if source.raw else pts, byte), None, why)
         one.corrupt += packet.is_corrupt
         one.last_duration = packet.duration or 0
         if one.first is None and one.refused is None and one.sent < FIRST_PICTURE_PACKETS:
@@ -156,7 +178,7 @@ def _read_packets(source: Source, measured: dict[int, _Measured], problems: list
         text = "a stream begins in the middle of the file and is not processed; cut that part out to have it read"
         problems.append(Problem("late-stream", text))
     bases = {s.index: Fraction(s.time_base or 0) for s in sound}
-    return max((ticks * bases[index] for index, ticks in latest.items()), default=Fraction(0))
+    return max((ticks * bases[index] for index, ticks in latest.items()), default=Fraction(0)), size
 
 
 def _try_picture(one: _Measured, packet: Packet[Any] | None) -> None:
@@ -233,7 +255,7 @@ def _stream_info(source: Source, one: _Measured, ends: Fraction, missing: int) -
         end = int(segments[-1][-1]) + max(1, round(interval / time_base))
         last = source.size if missing else int(places[-1])
         problems.append(truncated_problem(info, end, last if last >= 0 else None))
-    problems += _disagreements(source, one, info)
+    problems += [*one.spoilt.problems(), *_disagreements(source, one, info)]
     return replace(info, problems=tuple(problems))
 
 
@@ -241,7 +263,7 @@ def _declared_rate(source: Source, stream: VideoStream) -> Fraction | None:
     """The bit stream's own word on its rate, else the container's, None where both are silent."""
     context = stream.codec_context
     for rate in (getattr(context, "framerate", None), None if source.raw else stream.average_rate):
-        if rate and Fraction(1, 3600) <= rate <= 1000:
+        if rate and Fraction(1, 3600) <= rate <= MAX_RATE:
             return Fraction(rate)
     return None
 
@@ -421,6 +443,8 @@ def _disagreements(source: Source, one: _Measured, info: StreamInfo) -> list[Pro
     if one.corrupt:
         found.append(Problem("damage", f"{one.corrupt} packet(s) flagged broken or incomplete by the container"))
     declared, rate = info.declared_rate, info.measured_rate
-    if declared and rate and abs(rate - float(declared)) > 0.02 * float(declared):
+    if rate and rate > MAX_RATE:
+        found.append(Problem("rate", f"timestamps give {rate:.6g} frames per second: absurd; times mean nothing"))
+    elif declared and rate and abs(rate - float(declared)) > 0.02 * float(declared):
         found.append(Problem("rate", f"declares {float(declared):.6g} frames per second, timestamps give {rate:.6g}"))
     return found
