@@ -65,7 +65,7 @@ class EvidenceFile:
 
     def file(self, offset: int = 0) -> io.BufferedReader:
         """A seekable binary file object that shows the file from ``offset`` on and reads ahead; not to outlive this."""
-        return io.BufferedReader(ReadAt(self._pread, self.size, offset), AHEAD)
+        return io.BufferedReader(ReadAt(self.pread, self.size, offset), AHEAD)
 
     def state(self) -> object:
         """Something that differs once the file, or the image that it is in, has been written to."""
@@ -73,9 +73,15 @@ class EvidenceFile:
 
     def close(self) -> None:
         """Close it; harmless when done twice."""
+        # the number of a closed descriptor may soon be another file's
+        self._pread = _closed
         if self.descriptor is not None:
             os.close(self.descriptor)
             self.descriptor = None
+
+
+def _closed(count: int, offset: int) -> bytes:
+    raise ValueError(f"{count} bytes at {offset} wanted of a file that was closed")
 
 
 def open_evidence(path: Path) -> EvidenceFile:

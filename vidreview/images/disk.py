@@ -342,7 +342,7 @@ def _plain(error: OSError) -> str:
     """The Sleuth Kit's or libewf's message without the names of their functions."""
     text = str(error).split(". lib")[0]
     text = re.sub(r"^[A-Za-z_]+: (\([a-z0-9_.]+:\d+\) )?", "", text)
-    return text.split(" with error: ")[-1].strip()[:200] or "unknown error"
+    return text.split(" with error: ")[-1].split(" (")[0].strip()[:200] or "unknown error"
 
 
 def _open_ewf(path: Path, handles: list[int], sizes: list[int]) -> tuple[Callable[[int, int], bytes], int]:
