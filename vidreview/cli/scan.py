@@ -20,7 +20,10 @@ from vidreview.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vidreview.pipeline import ScanSummary
+    from vidreview.pipeline.workers import Workers
 
 
 @click.command("scan", no_args_is_help=True)
@@ -45,6 +48,12 @@ if TYPE_CHECKING:
     "--workers",
     type=click.IntRange(1, 1024),
     help="Files scanned at once, each in a process of its own. Default: what the machine's cores and memory can use.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Hand the files to the workers of a Dask scheduler, tcp://HOST:PORT, or local for one on this machine with "
+    "--workers workers. All must see the evidence at the same path.",
 )
 @click.option(
     "--memory-limit",
@@ -84,6 +93,7 @@ def command(
     idle_every: float | None,
     order: str,
     workers: int | None,
+    scheduler: str | None,
     memory_limit: int,
     silence_limit: float,
     hash_list: Path | None,
@@ -107,11 +117,15 @@ def command(
     from vidreview.index import beside
     from vidreview.pipeline import ScanSummary, scan
     from vidreview.pipeline.children import Limits, start_children
+    from vidreview.pipeline.cluster import join_cluster
     from vidreview.settings import load_settings
 
     settings = load_settings(settings_file, merge_gap_s=merge_gap, detect_every_s=detect_every, idle_every_s=idle_every)
     listed = None if hash_list is None else read_hash_list(hash_list)
     limits = Limits(memory=memory_limit << 20, silence_s=silence_limit)
+    start: Callable[[], Workers] = partial(start_children, model, settings, workers, limits)
+    if scheduler is not None:
+        start = partial(join_cluster, scheduler, model, settings, sources, workers, limits)
     facts: dict[str, Any] = {"argv": sys.argv, **{k: v for k, v in record.items() if v is not None}}
     if not quiet and (neighbour := beside(case, sources)) is not None:
         click.echo(
@@ -125,7 +139,7 @@ def command(
                 sources,
                 case,
                 settings,
-                start=partial(start_children, model, settings, workers, limits),
+                start=start,
                 observer=progress,
                 record=facts,
                 summary=summary,

@@ -196,7 +196,7 @@ class Case(StreamWriter):
                 db.execute(
                     "UPDATE exhibits SET reason = ?, duplicate_of = ? WHERE id = ?", (text, one.original, exhibit)
                 )
-                if one.state == "failed":
+                if text is not None:
                     db.execute(
                         "INSERT INTO problems (exhibit, kind, reason) VALUES (?, 'unreadable', ?)", (exhibit, text)
                     )

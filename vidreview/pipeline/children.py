@@ -11,9 +11,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from vidreview.detect import Detector
 from vidreview.detect.cores import physical_cores
@@ -166,6 +166,10 @@ class Children:
         except BaseException:
             self.close()
             raise
+
+    def describe(self) -> dict[str, Any]:
+        """How many, and what an exhibit may cost them."""
+        return {"workers": self.count, "limits": asdict(self._limits)}
 
     def room(self) -> bool:
         """True when a child is free, or one more may be started."""

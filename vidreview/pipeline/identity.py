@@ -6,10 +6,11 @@ import queue
 import threading
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from vidreview.errors import EvidenceError
-from vidreview.evidence import Exhibit, Found, identify
+from vidreview.evidence import Exhibit, Found, Unreadable, identify, image_files, inside
 
 #: files whose identity is known before their turn has come, at most
 KNOWN_AHEAD = 8
@@ -24,6 +25,9 @@ class Identified:
     found: Found
     exhibit: Exhibit | None
     reason: str = ""
+    #: of a disk image: its further segments, and the files that are in it
+    segments: tuple[Exhibit, ...] = ()
+    inside: tuple[Found | Unreadable, ...] | None = None
 
 
 class Identifier:
@@ -100,7 +104,13 @@ class Identifier:
 
     def _identify(self, number: int, found: Found) -> Identified:
         try:
-            return Identified(number, found, identify(found, algorithms=self._algorithms, progress=self._watch))
+            exhibit = identify(found, algorithms=self._algorithms, progress=self._watch)
+            if not found.image:
+                return Identified(number, found, exhibit)
+            # all of an image is hashed before what is in it is looked at (rule A2)
+            more = (Found(path, str(Path(found.name).with_name(path.name))) for path in image_files(found)[1:])
+            segments = tuple(identify(one, algorithms=self._algorithms, progress=self._watch) for one in more)
+            return Identified(number, found, exhibit, "", segments, tuple(inside(found)))
         except EvidenceError as error:
             return Identified(number, found, None, str(error).removeprefix(f"{found.path}: "))
 

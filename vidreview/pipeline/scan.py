@@ -123,8 +123,7 @@ def _described(
         "model_sha256": hello.sha256,
         "runtime": hello.runtime,
         "order": "best-first" if best_first else "time",
-        "workers": workers.count,
-    }
+    } | workers.describe()
     if hash_list is not None:
         facts["hash_list"] = str(hash_list.path)
         facts["hash_list_sha256"] = hash_list.sha256

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import TracebackType
 
-from vidreview.evidence import Exhibit, Found, Unreadable
+from vidreview.errors import IntegrityError
+from vidreview.evidence import Exhibit, Found, Unreadable, check_unchanged
 from vidreview.hashlist import HashList
 from vidreview.index import Identity, Listed
 from vidreview.pipeline import messages as say
@@ -41,6 +43,8 @@ class Turns:
         self._front = 0
         #: content → its first file in this scan
         self._first: dict[str, int] = {}
+        #: disk images and their segments, which are hashed again at the end
+        self._images: list[Exhibit] = []
         self._identifier = Identifier(hash_list.algorithms if hash_list is not None else frozenset())
 
     def __enter__(self) -> Turns:
@@ -66,13 +70,14 @@ class Turns:
         try:
             size = found.path.stat().st_size
         except OSError:
+            # gone, or in a disk image: known when it is hashed
             size = 0
         self._turns.append(_Turn(found, size))
         self._identifier.give(len(self._turns) - 1, found)
 
     def go(self) -> None:
         """Scan them all."""
-        self.keep.observer.begin(len(self._turns), sum(turn.size for turn in self._turns))
+        self._tell()
         while self._identifier.left or self.workers.busy():
             while self.workers.room() and self._identifier.left:
                 one = self._identifier.take(0.0 if self.workers.busy() else WAIT_S)
@@ -86,7 +91,11 @@ class Turns:
         for exhibit in self.keep.case.unnumbered():
             # of a scan that was killed and is not gone on with; those before it may never come
             self.keep.number(exhibit)
+        self._check_images()
         self._check_missing()
+
+    def _tell(self) -> None:
+        self.keep.observer.begin(len(self._turns), sum(turn.size for turn in self._turns))
 
     # ---- one file
 
@@ -99,7 +108,13 @@ class Turns:
             keep.observer.done(one.found.name, turn.size, 0, "not read")
             turn.over = True
             return
+        if turn.size != exhibit.size:
+            turn.size = exhibit.size
+            self._tell()
         self._check_listed(exhibit)
+        if one.inside is not None:
+            self._image(one, exhibit, one.inside)
+            return
         same = (exhibit.digest.value, keep.settings.sha256(), keep.hello.sha256)
         if (finished := keep.case.finished(*same, exhibit.path)) is not None:
             keep.summary.exhibits += 1
@@ -127,6 +142,31 @@ class Turns:
         task = say.Task(one.number, exhibit, keep.settings, self.best_first)
         turn.exhibit = keep.begin(task)
         self.workers.give(task)
+
+    def _image(self, one: Identified, image: Exhibit, inner: Sequence[Found | Unreadable]) -> None:
+        """List a disk image, and have the files in it scanned after all others."""
+        keep = self.keep
+        for segment in one.segments:
+            self._check_listed(segment)
+        # what is said of no file in it is said of the image
+        of_all = [item.reason for item in inner if isinstance(item, Unreadable) and item.path == image.path]
+        reason = "; ".join(of_all) or None
+        for exhibit in (image, *one.segments):
+            self._images.append(exhibit)
+            why = reason if exhibit is image else None
+            keep.list_file(Listed(keep.identity(exhibit), "image", why), "exhibit-image", reason=why)
+        if reason:
+            keep.problem(str(image.path), reason)
+        keep.observer.done(image.name, image.size, 0, f"a disk image with {len(inner) - len(of_all)} files")
+        self._turns[one.number].over = True
+        keep.flush()
+        keep.case.register(keep.run, [(f.name, f.path) for f in inner if isinstance(f, Found)], keep.reference)
+        for item in inner:
+            if isinstance(item, Found):
+                self.add(item)
+            elif item.path != image.path:
+                self.unreadable(item)
+        self._tell()
 
     def _original(self, exhibit: Exhibit, same: tuple[str, str, str]) -> tuple[int, str] | None:
         """The exhibit of the same content that is scanned in place of this one, and its name."""
@@ -192,6 +232,16 @@ class Turns:
         if fault is not None:
             self.keep.log.append("exhibit-not-as-listed", run=self.keep.run, path=where(exhibit.path), reason=fault)
             self._fault(exhibit, fault)
+
+    def _check_images(self) -> None:
+        """Hash disk images again, now that all that was to be read of them has been (rule A2)."""
+        for image in self._images:
+            try:
+                check_unchanged(image)
+            except IntegrityError as error:
+                reason = str(error).removeprefix(f"{image.path}: ")
+                self.keep.log.append("exhibit-changed", run=self.keep.run, path=where(image.path), reason=reason)
+                self._fault(image, reason)
 
     def _check_missing(self) -> None:
         for name in self.hash_list.missing() if self.hash_list is not None else ():

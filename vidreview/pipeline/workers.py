@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 from vidreview import __version__
 from vidreview.detect import Detector
@@ -16,8 +16,15 @@ class Workers(Protocol):
 
     #: which detector is run
     hello: Hello
-    #: how many exhibits may be under way at once
-    count: int
+
+    @property
+    def count(self) -> int:
+        """How many exhibits may be under way at once."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What is to be recorded of them: how many, where, within which bounds."""
+        ...
 
     def room(self) -> bool:
         """True when another task can be given."""
@@ -53,6 +60,10 @@ class Here:
         self._detector = detector
         self._task: Task | None = None
         self.hello = Hello(detector.name, detector.sha256, detector.runtime, __version__)
+
+    def describe(self) -> dict[str, Any]:
+        """That there are none."""
+        return {"workers": 0}
 
     def room(self) -> bool:
         """True between exhibits."""
