@@ -18,6 +18,7 @@ import pytest
 from tests import doubles
 from tests.export import export
 from tests.films import FPS, HEIGHT, WIDTH, RedDetector, film, picture, wall
+from tests.kills import evidence, kills
 from tests.test_pipeline import SETTINGS, look_up
 from vidreview.pipeline import ScanSummary, scan
 from vidreview.pipeline.children import Limits, start_children
@@ -224,3 +225,10 @@ def test_a_case_that_a_kill_left_says_so_in_the_next_run(folder: Path, tmp_path:
     log = [json.loads(line) for line in (case / "audit.jsonl").read_text().splitlines()]
     begins = [e["facts"] for e in log if e["action"] == "scan-begins"]
     assert [b.get("after_interrupted") for b in begins] == [None, [1]]
+
+
+def test_a_scan_that_is_killed_at_random_moments_ends_with_the_same_index(tmp_path: Path) -> None:
+    """Rule A11; ``python -m tests.kills`` does it more often."""
+    folder = evidence(tmp_path / "evidence", 12)
+    found = list(kills(folder, 3, 2, seed=7))
+    assert [one.same for one in found] == [True, True, True], found
