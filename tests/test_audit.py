@@ -132,6 +132,8 @@ def test_a_missing_or_odd_head_file_is_found(log: AuditLog) -> None:
     for odd in (b"", b"[]", b'{"seq": "x", "hash": 1}', b"\xff", b"[" * 100_000):
         log.head_path.write_bytes(odd)
         assert len(log.check_chain()) == 1, odd[:20]
+    log.head_path.write_text(json.dumps({"seq": 2, "hash": log.head()}))
+    assert log.check_chain() == ["audit.head was altered: it names entry 2 by the hash of another"]
     log.head_path.unlink()
     (fault,) = log.check_chain()
     assert "audit.head is missing" in fault

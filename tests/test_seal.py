@@ -94,7 +94,7 @@ CHANGES = {
     "event_tracks": ("UPDATE event_tracks SET track = 11 WHERE event = 10", "row event 10, position 0 was changed"),
     "detections": (
         "UPDATE detections SET score = 0.2500001 WHERE stream = 10 AND number = 1234",
-        "detections of stream row 10, one or more of numbers 1000 to 1999, was changed",
+        "the block of detections 1000 to 1999 of streams row 10 was changed",
     ),
 }
 ADDITIONS = {
@@ -117,7 +117,7 @@ ADDITIONS = {
     ),
     "detections": (
         "INSERT INTO detections VALUES (11, 5.0, 3000, 9, 9, 0, 0, 1, 1, 0.9, 'car', 'frame')",
-        "detections of stream row 11, one or more of numbers 3000 to 3999, was added",
+        "the block of detections 3000 to 3999 of streams row 11 was added",
     ),
 }
 REMOVALS = {
@@ -128,7 +128,10 @@ REMOVALS = {
     "streams": ("DELETE FROM streams WHERE id = 11", "streams row id 11 was removed"),
     "events": ("UPDATE events SET stream = 20 WHERE id = 10", "events row id 10 was removed"),
     "event_tracks": ("DELETE FROM event_tracks WHERE event = 10", "row event 10, position 0 was removed"),
-    "detections": ("DELETE FROM detections WHERE stream = 10 AND number = 2400", "numbers 2000 to 2999, was changed"),
+    "detections": (
+        "DELETE FROM detections WHERE stream = 10 AND number = 2400",
+        "detections 2000 to 2999 of streams row 10 was changed",
+    ),
 }
 
 
@@ -198,13 +201,13 @@ def test_values_of_other_types_are_found_and_not_stumbled_over(db: sqlite3.Conne
     db.execute("UPDATE detections SET number = x'00' WHERE stream = 10 AND number = 4")
     faults = seal.broken(db, 1, roots)
     assert sum("detections" in fault and "added" in fault for fault in faults) == 2
-    assert any("numbers 0 to 999, was changed" in fault for fault in faults)
+    assert any("detections 0 to 999 of streams row 10 was changed" in fault for fault in faults)
 
 
 def test_numbers_out_of_order_do_not_hide_a_block(db: sqlite3.Connection) -> None:
     roots = seal.seal(db, 1)
     db.execute("UPDATE detections SET number = 5000 WHERE stream = 10 AND number = 500")
-    assert any("numbers 0 to 999, was changed" in fault for fault in seal.broken(db, 1, roots))
+    assert any("detections 0 to 999 of streams row 10 was changed" in fault for fault in seal.broken(db, 1, roots))
 
 
 def test_a_recorded_row(db: sqlite3.Connection) -> None:

@@ -414,7 +414,10 @@ ROWS = {
         "row id 7 was added",
     ),
     "detection changed": ("UPDATE detections SET label = 'car' WHERE number = 0 AND stream = 1", "was changed"),
-    "detections removed": ("DELETE FROM detections WHERE stream = 1", "numbers 0 to 999, was removed"),
+    "detections removed": (
+        "DELETE FROM detections WHERE stream = 1",
+        "detections 0 to 999 of streams row 1 was removed",
+    ),
     "seal changed": (
         "UPDATE seals SET sha256 = x'00' WHERE kind = 'events'",
         "the seals of its rows of events were changed",
@@ -500,14 +503,33 @@ def test_a_database_that_cannot_be_read_is_found_and_the_rest_is_checked(made: M
     assert any(one.what == "clips/E0001_copy.mp4" for one in found)
 
 
-def test_a_case_of_an_older_version_is_not_checked_rather_than_faulty(
-    made: Made, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, ("0099 more", "CREATE TABLE more (id INTEGER)")))
+def test_a_later_version_can_check_the_case(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it seals a table that is not there yet, or has no rows of what was sealed before."""
+    step = ("0099 more", "CREATE TABLE more (id INTEGER PRIMARY KEY, exhibit INTEGER);")
+    monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step))
+    monkeypatch.setattr(seal, "TABLES", (*seal.TABLES, seal.Sealed("more", ("id",), "exhibit = ?")))
+    assert faults(made.case) == []
+    Case.open(made.case).close()
     verdict = verify(made.case)
+    assert (verdict.faults, verdict.not_checked) == ([], [])
+    sql(made.case, "INSERT INTO more VALUES (1, 2)")
+    assert "no hash of its rows of more" in the_fault(made.case).reason
+
+
+def test_a_case_of_a_version_without_seals_is_not_checked_rather_than_faulty(tmp_path: Path) -> None:
+    (tmp_path / "case").mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
+        Case.open(tmp_path / "case", create=True).close()
+    AuditLog(tmp_path / "case" / "audit.jsonl").append("scan-begins", run=1)
+    verdict = verify(tmp_path / "case")
     assert verdict.faults == []
-    assert ["is of an older version" in one.reason for one in verdict.not_checked] == [True]
-    assert verdict.checked["exhibits"] == 3
+    assert ["of a version that sealed no rows" in one.reason for one in verdict.not_checked] == [True]
+
+
+def test_a_case_that_pretends_to_be_of_an_older_version_is_found(made: Made) -> None:
+    sql(made.case, "DELETE FROM migrations WHERE id = 3")
+    assert "the table seals was added" in " ".join(one.reason for one in faults(made.case))
 
 
 def test_an_exhibit_scanned_before_there_were_seals_is_not_checked_rather_than_faulty(made: Made) -> None:

@@ -135,6 +135,8 @@ class AuditLog:
             walk.step(number, line, entry)
             if entry is not None:
                 missing.discard(entry["hash"])
+                if named is not None and entry["hash"] == named[1] and entry["seq"] != named[0]:
+                    fault = f"{self.head_path.name} was altered: it names entry {named[0]} by the hash of another"
         walk.end()
         if named is not None and named[1] in missing:
             fault = (

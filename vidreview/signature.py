@@ -103,7 +103,9 @@ def read(path: Path) -> SignedHead | None:
     try:
         document = json.loads(raw)
         seq, hashed, utc = document["seq"], document["hash"], document["utc"]
-        if not (isinstance(seq, int) and isinstance(hashed, str) and isinstance(utc, str)):
+        said = (document["algorithm"], document["purpose"])
+        whole = isinstance(seq, int) and isinstance(hashed, str) and isinstance(utc, str)
+        if said != (_ALGORITHM, PURPOSE) or not whole:
             raise TypeError
         key = read_public_key(document["public_key"].encode())
         signature = base64.b64decode(document["signature"], validate=True)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import textwrap
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,8 +22,8 @@ if TYPE_CHECKING:
 COUNTED = {
     "log entries": ("entry of the audit log", "entries of the audit log"),
     "signatures": ("signature of the audit log", "signatures of the audit log"),
-    "exhibits": ("exhibit hashed again", "exhibits hashed again"),
-    "derived": ("derived file hashed again", "derived files hashed again"),
+    "exhibits": ("exhibit", "exhibits"),
+    "derived": ("derived file", "derived files"),
     "sealed exhibits": ("exhibit of the index, all its rows", "exhibits of the index, all their rows"),
     "runs": ("run of the index", "runs of the index"),
     "recorded rows": (
@@ -146,7 +148,8 @@ def _print(verdict: Verdict, quiet: bool) -> None:
         _list("Notes", verdict.notes)
         click.echo("Compared with what was recorded:")
         for what, number in verdict.checked.items():
-            click.echo(f"  {number:>9}  {COUNTED[what][number != 1]}")
+            if number:
+                click.echo(f"  {number:>9}  {COUNTED[what][number != 1]}")
         if verdict.signature is not None:
             signed = verdict.signature
             by = f"entry {signed['seq']} and all before it, signed by key {signed['key']} at {safe(signed['utc'])}"
@@ -161,8 +164,16 @@ def _list(title: str, findings: list[Finding]) -> None:
     click.echo(f"{title}:")
     for one in findings:
         what = "" if one.reason.startswith(one.what) else f"{safe(one.what)}: "
-        click.echo(f"  {one.kind}  {what}{safe(one.reason)}")
+        click.echo(_folded(f"  {one.kind}  {what}{safe(one.reason)}"))
     click.echo()
+
+
+def _folded(line: str) -> str:
+    """A long line folded between words to fit a terminal; elsewhere it stays one, for those who search."""
+    if plain_terminal():
+        return line
+    room = shutil.get_terminal_size((120, 40)).columns
+    return textwrap.fill(line, room, subsequent_indent="    ", break_long_words=False, break_on_hyphens=False)
 
 
 def _outcome(verdict: Verdict) -> str:

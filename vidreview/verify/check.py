@@ -46,7 +46,7 @@ def verify(
             try:
                 recorded = index.recorded_exhibits(db)
                 index.check_index(db, logged, verdict)
-            except sqlite3.Error as error:
+            except (sqlite3.Error, UnicodeError) as error:
                 _unreadable(error, verdict)
     if not verdict.seq and verdict.faults:  # a scan killed at its very begin leaves an empty log and no fault
         verdict.fault("log", log.path.name, "is missing or empty, so nothing can be compared; bring back a copy of it")
@@ -63,13 +63,13 @@ def _open(case: Path, stack: contextlib.ExitStack, verdict: Verdict) -> sqlite3.
         if db.execute("PRAGMA application_id").fetchone()[0] != schema.APPLICATION_ID:
             raise sqlite3.DatabaseError("it is not marked as vidreview's")
         schema.check_is_case(db, str(case / schema.DATABASE))
-    except sqlite3.Error as error:
+    except (sqlite3.Error, UnicodeError) as error:  # SQLite's own message may quote bytes that are no text
         _unreadable(error, verdict)
         return None
     return db
 
 
-def _unreadable(error: sqlite3.Error, verdict: Verdict) -> None:
+def _unreadable(error: Exception, verdict: Verdict) -> None:
     verdict.fault("index", schema.DATABASE, f"cannot be read as a case: {error}; bring back a copy of it")
 
 

@@ -25,7 +25,6 @@ def check_derived(case: Path, manifest: Mapping[str, Said], verdict: Verdict, ob
     """Compare each file with its entry, and look for files without one."""
     for path, said in manifest.items():
         observer.file(path)
-        verdict.count("derived")
         if fault := _fault(case, path, said, verdict, observer):
             verdict.fault("derived", path, fault)
     for path in _files(case, verdict):
@@ -63,6 +62,7 @@ def _fault(case: Path, path: str, said: Said, verdict: Verdict, observer: Observ
     except EvidenceError as error:
         verdict.skip("derived", path, str(error).removeprefix(f"{file}: "))
         return None
+    verdict.count("derived")
     if found != said.text("sha256"):
         return (
             f"was changed: its SHA-256 is {found}, {entry} has {said.text('sha256')}; keep this copy apart and derive "

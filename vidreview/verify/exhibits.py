@@ -130,7 +130,6 @@ def _gone(one: Recorded, error: OSError, evidence: Evidence, verdict: Verdict) -
         reason = f"found neither in {evidence.source} nor at {one.path}; connect its drive or name another --source"
         verdict.skip("exhibit", one.name, reason)
     elif isinstance(error, FileNotFoundError) and one.path.parent.is_dir():
-        verdict.count("exhibits")
         verdict.fault(
             "exhibit",
             one.name,

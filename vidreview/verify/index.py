@@ -8,7 +8,6 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
-from vidreview import __version__
 from vidreview.index import schema, seal
 from vidreview.verify.exhibits import Recorded
 from vidreview.verify.logged import Logged, Said
@@ -32,14 +31,15 @@ def recorded_exhibits(db: sqlite3.Connection) -> list[Recorded]:
 def check_index(db: sqlite3.Connection, logged: Logged, verdict: Verdict) -> None:
     """Compare all rows with what the log recorded; raises sqlite3.Error when the database cannot be read on."""
     _check_database(db, verdict)
-    if schema.check_is_case(db, schema.DATABASE) < len(schema.MIGRATIONS):
+    steps = schema.check_is_case(db, schema.DATABASE)
+    _check_schema(db, steps, verdict)
+    if not any("CREATE TABLE seals " in sql for _, sql in schema.MIGRATIONS[:steps]):
         verdict.skip(
             "index",
             schema.DATABASE,
-            "is of an older version, so its rows were not compared; 'vidreview scan' on the case brings it up to date",
+            "is of a version that sealed no rows, so they were not compared; scan the evidence again into another case",
         )
         return
-    _check_schema(db, verdict)
     _check_runs(db, logged, verdict)
     _check_exhibits(db, logged, verdict)
     _check_rows(db, logged, verdict)
@@ -54,11 +54,14 @@ def _check_database(db: sqlite3.Connection, verdict: Verdict) -> None:
         verdict.fault("index", schema.DATABASE, f"{table} row {row} belongs to a row of {parent} that is not there")
 
 
-def _check_schema(db: sqlite3.Connection, verdict: Verdict) -> None:
-    """Tables, views and triggers: one that was added could show something else than the rows that are there."""
+def _check_schema(db: sqlite3.Connection, steps: int, verdict: Verdict) -> None:
+    """Tables, views and triggers: one that was added could show something else than the rows that are there.
+
+    ``steps`` is how many migrations the case says it has.
+    """
     fresh = sqlite3.connect(":memory:", isolation_level=None)
     try:
-        schema.migrate(fresh, ":memory:", __version__)
+        fresh.executescript("".join(sql for _, sql in schema.MIGRATIONS[:steps]))
         wanted, found = _objects(fresh), _objects(db)
     finally:
         fresh.close()
@@ -69,8 +72,8 @@ def _check_schema(db: sqlite3.Connection, verdict: Verdict) -> None:
 
 
 def _objects(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
-    rows = db.execute("SELECT type, name, sql FROM sqlite_master WHERE name NOT LIKE 'sqlite\\_%' ESCAPE '\\'")
-    return {(kind, name): sql for kind, name, sql in rows}
+    rows = db.execute("SELECT type, name, sql FROM sqlite_master")
+    return {(kind, name): sql for kind, name, sql in rows if name != "migrations" and not name.startswith("sqlite_")}
 
 
 # ---- exhibits
