@@ -410,7 +410,7 @@ ROWS = {
     "event changed": ("UPDATE events SET start_s = 0 WHERE id = 2", "events row id 2 was changed"),
     "event removed": ("DELETE FROM events WHERE id = 2", "events row id 2 was removed"),
     "event added": (
-        "INSERT INTO events SELECT 7, stream, class, label, 0, 1, 0, 1, 0, 0, 1, 1 FROM events LIMIT 1",
+        "INSERT INTO events SELECT 7, stream, class, label, 0, 1, 0, 1, 0, 0, 1, 1, 7 FROM events LIMIT 1",
         "row id 7 was added",
     ),
     "detection changed": ("UPDATE detections SET label = 'car' WHERE number = 0 AND stream = 1", "was changed"),
@@ -528,7 +528,7 @@ def test_a_case_of_a_version_without_seals_is_not_checked_rather_than_faulty(tmp
 
 
 def test_a_case_that_pretends_to_be_of_an_older_version_is_found(made: Made) -> None:
-    sql(made.case, "DELETE FROM migrations WHERE id = 3")
+    sql(made.case, "DELETE FROM migrations WHERE id = 6")
     assert "the table seals was added" in " ".join(one.reason for one in faults(made.case))
 
 
@@ -625,7 +625,7 @@ MOMENTS = {
     "before exhibit-ends": "its scan was interrupted",
     "after exhibit-ends": "says that its scan ended, the index does not: a kill",
     "before exhibit-unreadable": "was interrupted before its end",
-    "after exhibit-unreadable": "a kill kept it out of the index",
+    "after exhibit-unreadable": "says that its scan ended, the index does not: a kill",
     "before scan-ends": "was interrupted before its end",
     "after scan-ends": "was interrupted before its end",
 }
@@ -661,4 +661,5 @@ def test_an_interrupted_scan_is_as_recorded(original: Made, tmp_path: Path) -> N
         scan([original.evidence], tmp_path / "case", ScanSettings(), detector=Interrupted())
     verdict = verify(tmp_path / "case")
     assert (verdict.faults, verdict.not_checked) == ([], [])
-    assert ["its scan was interrupted" in one.reason for one in verdict.notes] == [True]
+    assert verdict.notes
+    assert all("its scan was interrupted" in one.reason for one in verdict.notes)
