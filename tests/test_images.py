@@ -450,6 +450,29 @@ def test_clusters_in_a_loop_end(tree: Path, tmp_path: Path) -> None:
     assert reasons["X.BIN"].startswith("cannot be read in full")
 
 
+def test_names_that_are_no_names_of_one_file_are_told(tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    for name in ("X.BIN", "Y.BIN"):
+        (card / name).write_bytes(name.encode())
+    image = disks.fat(tmp_path / "fat", card)
+    data = bytearray(image.read_bytes())
+    at = _entry(data, b"Y       BIN")
+    data[at] = ord("X")
+    image.write_bytes(data)
+    files, reasons = listed(image)
+    assert {name: sha256(path) for name, path in files.items()} == {"X.BIN": hashlib.sha256(b"X.BIN").hexdigest()}
+    assert [re.sub(r"\d+", "N", name) for name in reasons] == ["X.BIN (record N)"]
+
+    (card / "Y.BIN").rename(card / "up_x")
+    image = disks.ext(tmp_path / "ext", card, kind="ext2")
+    image.write_bytes(image.read_bytes().replace(b"up_x", b"../x"))
+    files, reasons = listed(image)
+    assert list(files) == ["X.BIN"]
+    assert [re.sub(r"\d+", "N", name) for name in reasons] == ["..?x (record N)"]
+    assert set(reasons.values()) == {"not readable by name: another entry has the same name, or the name holds a slash"}
+
+
 def test_a_size_beyond_the_image_is_refused(tmp_path: Path) -> None:
     card = tmp_path / "card"
     card.mkdir()
