@@ -481,7 +481,7 @@ def test_a_size_beyond_the_image_is_refused(tmp_path: Path) -> None:
     (card / "small").write_bytes(b"s")
     files, reasons = listed(disks.ext(tmp_path / "i", card))
     assert list(files) == ["small"]
-    assert reasons["huge"].startswith(f"says that it holds {1 << 40} bytes, more than the whole image")
+    assert reasons["huge"].startswith(f"claims {1 << 40} bytes, more than the whole image")
 
 
 @pytest.mark.parametrize("kind", ["fat16", "exfat", "ntfs", "ext4"])

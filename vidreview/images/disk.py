@@ -324,7 +324,7 @@ def _nodes(volume: Volume, entry: Any, image_size: int) -> list[tuple[str, Node 
     else:
         nodes += _streams(entry, folder, mtime_ns)
     return [
-        (suffix, Refused(f"says that it holds {node.size} bytes, more than the whole image: cut off, damaged or sparse"))
+        (suffix, Refused(f"claims {node.size} bytes, more than the whole image: cut off, damaged or sparse"))
         if isinstance(node, Node) and not node.folder and node.size > image_size
         else (suffix, node)
         for suffix, node in nodes
