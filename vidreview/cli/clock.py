@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidreview.cli.common import TimeType, case_option, clock, json_option, loudness_options, print_json, safe
+from vidreview.clocks import SECOND
 from vidreview.errors import UsageError
 
 if TYPE_CHECKING:
@@ -179,22 +179,23 @@ def _statement(
     displayed, unit = parse_wall(shown, "--shown")
     if displayed.tzinfo is not None:
         raise UsageError(f"--shown {shown!r} is what was displayed, without zone; name the zone with --zone")
-    checked, reference_unit = parse_wall(reference, "--reference") if reference is not None else (None, Fraction(0))
+    checked, reference_unit = parse_wall(reference, "--reference") if reference is not None else (None, 0)
     return {
         "shown": displayed,
         # what shows whole seconds shows each for a second: it is right to one unit of its last place, and so is the
         # difference of two such clocks, to the larger of their units
         "uncertainty": max(unit, reference_unit) if uncertainty is None else _bound(uncertainty),
         "by": _named(by, "--by"),
-        "at": None if at is None else Fraction(round(at * 10**6), 10**6),
+        "at": None if at is None else round(at * SECOND),
         "reference": checked,
         "source": None if source is None else _named(source, "--source"),
         "zone": None if zone is None else _zone(zone),
     }
 
 
-def parse_wall(text: str, option: str) -> tuple[datetime, Fraction]:
-    """A wall-clock time as typed, aware where it ends in a UTC offset, and one unit of its last place in seconds.
+def parse_wall(text: str, option: str) -> tuple[datetime, int]:
+    """A wall-clock time as typed, aware where it ends in a UTC offset, and one unit of its last place in
+    microseconds.
 
     Raises UsageError for anything that is not ISO 8601 with at least minutes.
     """
@@ -208,14 +209,16 @@ def parse_wall(text: str, option: str) -> tuple[datetime, Fraction]:
             raise ValueError("the year lies outside of 1900 to 2199")
     except ValueError as error:
         raise UsageError(f"cannot read {option} {text!r}: {error}; write it as 2024-03-30 14:02:07") from error
-    unit = Fraction(60) if seconds is None else Fraction(1, 10 ** len(fraction or ""))
+    unit = 60 * SECOND if seconds is None else SECOND // 10 ** len(fraction or "")
     return time, unit
 
 
-def _bound(text: str) -> Fraction:
-    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text.strip()) and (bound := Fraction(text.strip())) > 0:
-        return bound
-    raise UsageError(f"--uncertainty {text!r} must be seconds above 0: no clock is read without any error")
+def _bound(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?", text.strip())
+    bound = int(match[1]) * SECOND + int((match[2] or "").ljust(6, "0")) if match else 0
+    if not bound:
+        raise UsageError(f"--uncertainty {text!r} must be seconds above 0: no clock is read without any error")
+    return bound
 
 
 def _named(text: str, option: str) -> str:
@@ -252,10 +255,10 @@ def _words(observation: Observation) -> str:
     words = f"{about}: recorder showed {said.shown}"
     if said.at is not None:
         streams = sorted({one.stream for one in observation.exhibits if one.stream is not None})
-        words += f" at {clock(float(said.at))} of stream {', '.join(map(str, streams))}"
+        words += f" at {clock(said.at / SECOND)} of stream {', '.join(map(str, streams))}"
     if said.reference is not None:
         words += f" when {safe(said.source or '')} showed {said.reference}"
-    return f"{words}, ± {float(said.uncertainty):g} s"
+    return f"{words}, ± {said.uncertainty / SECOND:g} s"
 
 
 def _several(names: list[str] | tuple[str, ...]) -> str:
@@ -270,7 +273,7 @@ def _print_observations(observations: list[Observation]) -> None:
     for one in observations:
         said = one.statement
         streams = sorted({seen.stream for seen in one.exhibits if seen.stream is not None})
-        at = "-" if said.at is None else f"{clock(float(said.at))} #{','.join(map(str, streams))}"
+        at = "-" if said.at is None else f"{clock(said.at / SECOND)} #{','.join(map(str, streams))}"
         state = (
             "valid" if one.withdrawn is None else f"withdrawn by {safe(one.withdrawn.by)}: {safe(one.withdrawn.reason)}"
         )
@@ -283,7 +286,7 @@ def _print_observations(observations: list[Observation]) -> None:
                 "-" if said.reference is None else str(said.reference),
                 safe(said.source or "-"),
                 said.zone or "-",
-                f"{float(said.uncertainty):g} s",
+                f"{said.uncertainty / SECOND:g} s",
                 safe(said.by),
                 state,
             )
@@ -306,12 +309,12 @@ def _facts(recorder: Recorder) -> dict[str, Any]:
             {
                 "observations": list(one.names),
                 "source": one.source,
-                "offset_s": float(one.value),
-                "uncertainty_s": float(one.uncertainty),
+                "offset_s": one.value / SECOND,
+                "uncertainty_s": one.uncertainty / SECOND,
             }
             for one in correction.offsets
         ],
-        "drift_s_per_day": [float(piece.drift * 86400) for piece in correction.pieces],
+        "drift_s_per_day": [piece.drift_per_day for piece in correction.pieces],
     }
 
 
@@ -321,7 +324,7 @@ def _follows(recorder: Recorder) -> list[str]:
 
     correction = recorder.correction
     lines = [
-        f"{'+'.join(one.names)}: {offset_words(one)} (± {float(one.uncertainty):g} s, against {one.source})"
+        f"{'+'.join(one.names)}: {offset_words(one)} (± {one.uncertainty / SECOND:g} s, against {one.source})"
         for one in correction.offsets
     ]
     lines += [
@@ -344,7 +347,7 @@ def _follows(recorder: Recorder) -> list[str]:
     for (exhibit, stream), one in recorder.clocks.items():
         lines += [
             f"{exhibit} stream {stream}: {found.first.name} and {found.second.name} disagree with stream time by "
-            f"{float(abs(found.seconds)):g} s; every time there is less certain by that"
+            f"{abs(found.by) / SECOND:g} s; every time there is less certain by that"
             for found in one.disagreements()
         ]
     return lines

@@ -7,10 +7,21 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from fractions import Fraction
 from typing import Any, Final
 
-from vidreview.clocks import UNKNOWN, Check, Correction, Reading, StreamClock, Times, Zone, pair, seconds_of, time_of
+from vidreview.clocks import (
+    SECOND,
+    UNKNOWN,
+    Check,
+    Correction,
+    Reading,
+    StreamClock,
+    Times,
+    Zone,
+    pair,
+    time_of,
+    wall_clock,
+)
 from vidreview.errors import UsageError
 from vidreview.index import schema
 from vidreview.index.case import Case, storable
@@ -23,8 +34,8 @@ Tell = Callable[[dict[str, Any]], object]
 #: problems after which stream time no longer counts the recorder's own seconds
 _BREAKS: Final = ("reset", "clock-step")
 
-#: a reading this close to a break cannot be told to lie before or after it, seconds
-_CLEAR_OF_BREAK: Final = Fraction(1, 2)
+#: a reading this close to a break cannot be told to lie before or after it
+_CLEAR_OF_BREAK: Final = SECOND // 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +44,11 @@ class Statement:
 
     #: what the recorder displayed, naive
     shown: datetime
-    #: a bound, seconds
-    uncertainty: Fraction
+    #: a bound, microseconds
+    uncertainty: int
     by: str
-    #: stream time of the picture, seconds
-    at: Fraction | None = None
+    #: stream time of the picture, microseconds
+    at: int | None = None
     #: what the reference showed; naive where it stands in the recorder's zone
     reference: datetime | None = None
     source: str | None = None
@@ -87,12 +98,12 @@ class Observation:
             "exhibits": [
                 {"exhibit": one.name, "exhibit_sha256": one.sha256, "stream": one.stream} for one in self.exhibits
             ],
-            "at_s": None if said.at is None else float(said.at),
+            "at_s": None if said.at is None else said.at / SECOND,
             "shown": said.shown.isoformat(),
             "reference": None if said.reference is None else said.reference.isoformat(),
             "source": said.source,
             "zone": said.zone,
-            "uncertainty_s": float(said.uncertainty),
+            "uncertainty_s": said.uncertainty / SECOND,
             "by": said.by,
             "recorded_utc": self.recorded_utc,
             "withdrawn": None if self.withdrawn is None else asdict(self.withdrawn),
@@ -186,29 +197,28 @@ def _stream(select: Select, exhibit: int, name: str, wanted: int | None) -> int:
     return number
 
 
-def _check_position(select: Select, exhibit: Observed, at: Fraction) -> None:
+def _check_position(select: Select, exhibit: Observed, at: int) -> None:
     """Refuse a reading beyond the stream's end, or where two recordings meet."""
-    ((stream, num, den, length),) = select(
-        "SELECT stream.id, time_base_num, time_base_den, "
-        "max(coalesce(c.duration_s, 0), coalesce(stream.duration_s, 0)) FROM streams stream "
+    ((stream, length),) = select(
+        "SELECT stream.id, max(coalesce(c.duration_s, 0), coalesce(stream.duration_s, 0)) FROM streams stream "
         "LEFT JOIN coverage c ON c.stream = stream.id WHERE exhibit = ? AND number = ?",
         [exhibit.number, exhibit.stream],
     )
-    if length and at > length:
+    if length and at > _on_line(length):
         raise UsageError(
-            f"{exhibit.name} stream {exhibit.stream} is {length:.3f} s long: there is no picture at {float(at):g} s"
+            f"{exhibit.name} stream {exhibit.stream} is {length:.3f} s long: there is no picture at {at / SECOND:g} s"
         )
     breaks, listed_until = _breaks(select, [stream]).get(stream, ((), None))
-    for at_break in _on_line(breaks, Fraction(num, den)):
+    for at_break in breaks:
         if abs(at - at_break) < _CLEAR_OF_BREAK:
             raise UsageError(
-                f"the timestamps of {exhibit.name} break off at {float(at_break):.3f} s, too close to {float(at):g} s "
-                "to say on which side the reading lies; read the clock half a second or more away from there"
+                f"the timestamps of {exhibit.name} break off at {at_break / SECOND:.3f} s, too close to "
+                f"{at / SECOND:g} s to say on which side the reading lies; read the clock half a second or more away"
             )
     if listed_until is not None and at >= listed_until:
         raise UsageError(
-            f"the timestamps of {exhibit.name} break off more often than is listed after {listed_until:.3f} s, so a "
-            "reading there says nothing of any other time; read the clock before"
+            f"the timestamps of {exhibit.name} break off more often than is listed after "
+            f"{listed_until / SECOND:.3f} s, so a reading there says nothing of any other time; read the clock before"
         )
 
 
@@ -245,8 +255,8 @@ def _insert(db: sqlite3.Connection, observation: Observation) -> None:
         (
             observation.number,
             said.shown.isoformat(),
-            round(said.uncertainty * 10**6),
-            None if said.at is None else round(said.at * 10**6),
+            said.uncertainty,
+            said.at,
             None if said.reference is None else said.reference.isoformat(),
             said.source,
             said.zone,
@@ -277,9 +287,9 @@ def load_observations(select: Select) -> list[Observation]:
     ):
         statement = Statement(
             shown=datetime.fromisoformat(shown),
-            uncertainty=Fraction(uncertainty, 10**6),
+            uncertainty=uncertainty,
             by=by,
-            at=None if at is None else Fraction(at, 10**6),
+            at=at,
             reference=None if reference is None else datetime.fromisoformat(reference),
             source=source,
             zone=zone,
@@ -307,8 +317,8 @@ class CaseClocks:
         """``select`` runs a query on the case and gives its rows."""
         self.observations = load_observations(select)
         self._select = select
-        #: stream → its clock and time base
-        self._clocks: dict[int, tuple[StreamClock, Fraction]] = {}
+        #: of those streams that have a reading
+        self._clocks: dict[int, StreamClock] = {}
         #: in the order of exhibits
         self.recorders: list[Recorder] = []
         if any(one.withdrawn is None for one in self.observations):
@@ -316,12 +326,11 @@ class CaseClocks:
 
     def times(self, stream: int, start_s: float, end_s: float) -> dict[str, Any]:
         """The wall-clock fields of an event or track, from its stream seconds; null where unknown (rule B5)."""
-        if stream not in self._clocks:
-            return _fields(UNKNOWN, UNKNOWN, Fraction(0))
-        clock, time_base = self._clocks[stream]
-        first, last = _on_line((start_s, end_s), time_base)
-        start, end = clock.at(first), clock.at(last)
-        return _fields(start, end, last - first)
+        clock = self._clocks.get(stream)
+        if clock is None:
+            return _fields(UNKNOWN, UNKNOWN, 0)
+        first, last = _on_line(start_s), _on_line(end_s)
+        return _fields(clock.at(first), clock.at(last), last - first)
 
     def _derive(self) -> None:
         by_content: dict[str, list[Observation]] = {}
@@ -335,9 +344,7 @@ class CaseClocks:
                 if one not in known[-1:]:
                     known.append(one)
         streams: dict[int, list[tuple[Any, ...]]] = {}
-        for exhibit, *row in self._select(
-            "SELECT exhibit, id, number, time_base_num, time_base_den, info FROM streams ORDER BY exhibit, number"
-        ):
+        for exhibit, *row in self._select("SELECT exhibit, id, number, info FROM streams ORDER BY exhibit, number"):
             streams.setdefault(exhibit, []).append(tuple(row))
         breaks = _breaks(self._select)
         alike: dict[tuple[Any, ...], Recorder] = {}
@@ -352,20 +359,12 @@ class CaseClocks:
             recorder = alike.setdefault(key, Recorder((), _correction(found), {}))
             recorder = alike[key] = Recorder((*recorder.exhibits, name), recorder.correction, recorder.clocks)
             about = Observed(exhibit, name, sha256, None)
-            for stream, number, num, den, info in streams.get(exhibit, ()):
+            for stream, number, info in streams.get(exhibit, ()):
                 readings = _readings(found, about, number)
                 if readings:
-                    time_base = Fraction(num, den)
                     at, until = breaks.get(stream, ((), None))
-                    clock = StreamClock(
-                        readings,
-                        recorder.correction,
-                        _on_line(at, time_base),
-                        None if until is None else _on_line((until,), time_base)[0],
-                        counted=_counted(info),
-                    )
-                    self._clocks[stream] = (clock, time_base)
-                    recorder.clocks[name, number] = clock
+                    clock = StreamClock(readings, recorder.correction, at, until, counted=_counted(info))
+                    self._clocks[stream] = recorder.clocks[name, number] = clock
         self.recorders = list(alike.values())
 
 
@@ -382,7 +381,7 @@ def _same(recorded: Observed, exhibit: Observed) -> bool:
 
 def _readings(observations: Sequence[Observation], exhibit: Observed, stream: int) -> list[Reading]:
     return [
-        Reading(one.name, one.statement.at, seconds_of(one.statement.shown), one.statement.uncertainty)
+        Reading(one.name, one.statement.at, wall_clock(one.statement.shown), one.statement.uncertainty)
         for one in observations
         if one.statement.at is not None
         and any(_same(observed, exhibit) and observed.stream == stream for observed in one.exhibits)
@@ -394,8 +393,8 @@ def _correction(observations: Sequence[Observation]) -> Correction:
     checks = [
         Check(
             one.name,
-            seconds_of(one.statement.shown),
-            seconds_of(one.statement.reference),
+            wall_clock(one.statement.shown),
+            wall_clock(one.statement.reference),
             one.statement.reference.tzinfo is not None,
             one.statement.uncertainty,
             one.statement.source or "",
@@ -406,10 +405,10 @@ def _correction(observations: Sequence[Observation]) -> Correction:
     return Correction(zone, checks)
 
 
-def _breaks(select: Select, streams: Sequence[int] | None = None) -> dict[int, tuple[tuple[float, ...], float | None]]:
-    """Stream → seconds at which its timestamps break, and from when on breaks were only counted."""
+def _breaks(select: Select, streams: Sequence[int] | None = None) -> dict[int, tuple[tuple[int, ...], int | None]]:
+    """Stream → stream times at which its timestamps break, and from when on breaks were only counted."""
     wanted = "" if streams is None else f" AND stream IN ({', '.join('?' * len(streams))})"
-    found: dict[int, dict[str, list[float]]] = {}
+    found: dict[int, dict[str, list[int]]] = {}
     uncounted: dict[int, list[str]] = {}
     for stream, kind, at_s in select(
         f"SELECT stream, kind, at_s FROM problems WHERE stream IS NOT NULL AND kind IN (?, ?){wanted} ORDER BY at_s",
@@ -418,19 +417,18 @@ def _breaks(select: Select, streams: Sequence[int] | None = None) -> dict[int, t
         if at_s is None:
             uncounted.setdefault(stream, []).append(kind)
         else:
-            found.setdefault(stream, {}).setdefault(kind, []).append(at_s)
-    result: dict[int, tuple[tuple[float, ...], float | None]] = {}
+            found.setdefault(stream, {}).setdefault(kind, []).append(_on_line(at_s))
+    result: dict[int, tuple[tuple[int, ...], int | None]] = {}
     for stream in found.keys() | uncounted.keys():
         kinds = found.get(stream, {})
-        ends = [kinds.get(kind, [0.0])[-1] for kind in uncounted.get(stream, ())]
+        ends = [kinds.get(kind, [0])[-1] for kind in uncounted.get(stream, ())]
         result[stream] = tuple(sorted(at for one in kinds.values() for at in one)), min(ends, default=None)
     return result
 
 
-def _on_line(seconds: Sequence[float], time_base: Fraction) -> list[Fraction]:
-    """Stored seconds as what they were before they were rounded once: a whole number of ticks."""
-    num, den = time_base.numerator, time_base.denominator
-    return [Fraction(round(one * den / num) * num, den) for one in seconds]
+def _on_line(seconds: float) -> int:
+    """Stream seconds, which are ticks rounded once, as microseconds; equal seconds give equal numbers."""
+    return round(seconds * SECOND)
 
 
 def _counted(info: str) -> bool:
@@ -446,12 +444,14 @@ def _name(text: str, raw: bytes | None) -> str:
 # ---- as JSON
 
 
-def _fields(start: Times, end: Times, elapsed: Fraction) -> dict[str, Any]:
+def _fields(start: Times, end: Times, elapsed: int) -> dict[str, Any]:
     candidates = [
         {"start_utc": _iso(one, "Z"), "end_utc": _iso(other, "Z")} for one, other in pair(start, end, elapsed)
     ]
     sure = len(candidates) == 1
-    source = "; at the end: ".join(dict.fromkeys(words for words in (start.source, end.source) if words))
+    source = start.source or end.source
+    if source and end.source and end.source != source:
+        source = f"{source}; at the end: {end.source}"
     return {
         "start_shown": _iso(start.shown),
         "end_shown": _iso(end.shown),
@@ -463,15 +463,16 @@ def _fields(start: Times, end: Times, elapsed: Fraction) -> dict[str, Any]:
         "end_utc": candidates[0]["end_utc"] if sure else None,
         "utc_candidates": candidates,
         "utc_uncertainty_s": _bound(start.utc_uncertainty, end.utc_uncertainty) if candidates else None,
-        "time_source": source or None,
+        "time_source": source,
     }
 
 
-def _iso(seconds: Fraction | None, zone: str = "") -> str | None:
-    return None if seconds is None else time_of(seconds).isoformat(timespec="milliseconds") + zone
+def _iso(time: int | None, zone: str = "") -> str | None:
+    """ISO 8601, rounded to the millisecond."""
+    return None if time is None else time_of(time + 500).isoformat(timespec="milliseconds") + zone
 
 
-def _bound(*bounds: Fraction | None) -> float | None:
-    """The larger of the bounds that are known, rounded up to the millisecond: a bound stays one."""
+def _bound(*bounds: int | None) -> float | None:
+    """The larger of the bounds that are known in seconds, rounded up to the millisecond: a bound stays one."""
     known = [one for one in bounds if one is not None]
-    return -(-max(known) * 1000 // 1) / 1000 if known else None
+    return -(-max(known) // 1000) / 1000 if known else None
