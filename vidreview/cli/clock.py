@@ -257,7 +257,7 @@ def _words(observation: Observation) -> str:
         streams = sorted({one.stream for one in observation.exhibits if one.stream is not None})
         words += f" at {clock(said.at / SECOND)} of stream {', '.join(map(str, streams))}"
     if said.reference is not None:
-        words += f" when {safe(said.source or '')} showed {said.reference}"
+        words += f" when {safe(said.source or '')} showed {_reference(said.reference)}"
     return f"{words}, ± {said.uncertainty / SECOND:g} s"
 
 
@@ -273,26 +273,29 @@ def _print_observations(observations: list[Observation]) -> None:
     for one in observations:
         said = one.statement
         streams = sorted({seen.stream for seen in one.exhibits if seen.stream is not None})
-        at = "-" if said.at is None else f"{clock(said.at / SECOND)} #{','.join(map(str, streams))}"
-        state = (
-            "valid" if one.withdrawn is None else f"withdrawn by {safe(one.withdrawn.by)}: {safe(one.withdrawn.reason)}"
-        )
         rows.append(
             (
                 one.name,
                 _several([seen.name for seen in one.exhibits]),
-                at,
+                "-" if said.at is None else f"{clock(said.at / SECOND)} #{','.join(map(str, streams))}",
                 str(said.shown),
-                "-" if said.reference is None else str(said.reference),
+                _reference(said.reference) if said.reference else "-",
                 safe(said.source or "-"),
                 said.zone or "-",
                 f"{said.uncertainty / SECOND:g} s",
                 safe(said.by),
-                state,
+                "valid" if one.withdrawn is None else "withdrawn",
             )
         )
-    headings = ("observation", "exhibit", "stream time", "shown", "reference", "source", "zone", "±", "by", "state")
-    print_table(headings, rows, right=frozenset({7}), folds=(1, 3, 4, 5, 6, 8, 9), spare=(8, 6, 7, 5))
+    headings = ("id", "exhibit", "stream time", "shown", "reference", "source", "zone", "±", "by", "state")
+    print_table(headings, rows, right=frozenset({7}), folds=(1, 2, 3, 4, 5, 6, 8), spare=(8, 6, 7, 5))
+    for one in observations:
+        if one.withdrawn is not None:
+            click.echo(f"{one.name} was withdrawn by {safe(one.withdrawn.by)}: {safe(one.withdrawn.reason)}")
+
+
+def _reference(time: datetime) -> str:
+    return str(time).replace("+00:00", "Z")
 
 
 def _print_recorder(recorder: Recorder, clocks: CaseClocks) -> None:
