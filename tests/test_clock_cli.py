@@ -288,6 +288,18 @@ def test_one_recorder_has_one_zone(case: Path, cli: Cli, add: Add) -> None:
     add("a.mp4", *READING, "--zone", "UTC")
 
 
+def test_a_reference_in_utc_says_nothing_once_the_zone_was_withdrawn(case: Path, cli: Cli, add: Add) -> None:
+    add("a.mp4", *READING, *LONDON)
+    add("a.mp4", *CHECK[:3], "2024-01-20T14:00:00Z", *CHECK[4:])
+    assert events(cli, case)[0]["start_utc"] == "2024-01-15T21:57:51.500Z"
+    assert cli("clock", "withdraw", "C0001", *BY, "--reason", "wrong camera", "--case", case).status == 0
+    add("a.mp4", *READING)
+    first = events(cli, case)[0]
+    assert (first["start_shown"], first["start_corrected"]) == ("2024-01-15T21:59:58.500", None)
+    (recorder,) = listed(cli, case)["recorders"]
+    assert "C0002: not used: the reference has a UTC offset, and the zone" in " ".join(recorder["words"])
+
+
 def test_each_change_is_in_the_audit_log_with_all_its_facts(case: Path, cli: Cli, add: Add) -> None:
     """Rule B3: by whom and when, against which reference."""
     add("a.mp4", *CHECK, *LONDON)

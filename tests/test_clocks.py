@@ -367,10 +367,14 @@ def test_readings_that_disagree_with_stream_time_widen_the_bound() -> None:
     assert agreeing.at(sec(300)).shown_uncertainty == SECOND
 
 
-def test_counted_stream_time_is_said() -> None:
-    times = clock([reading(0, "2024-01-15T22:00:00")], [], None, counted=True).at(sec(1))
+def test_counted_stream_time_is_said_and_widens_the_bound() -> None:
+    """Rule B2: without timestamps nobody knows how long a frame lasted."""
+    line = clock([reading(10, "2024-01-15T22:00:00")], [], None, counted=True)
+    times = line.at(sec(4))
     assert times.source is not None
-    assert "stream time counted, the file holds no timestamps" in times.source
+    assert "counted at an assumed rate, the file holds no timestamps" in times.source
+    assert times.shown_uncertainty == 7 * SECOND
+    assert line.at(sec(10)).shown_uncertainty == SECOND
 
 
 def test_times_out_of_the_calendar_are_unknown() -> None:

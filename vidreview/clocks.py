@@ -308,14 +308,16 @@ class StreamClock:
     ) -> None:
         """``breaks`` are stream times at which timestamps were reset or stepped; a reading says nothing beyond one.
 
-        From ``listed_until`` on there are breaks at unknown times. ``counted``: the file holds no timestamps.
+        From ``listed_until`` on there are breaks at unknown times. ``counted``: the file holds no timestamps, so the
+        bound grows by all the stream time that was counted since the reading.
         """
         self.correction = correction
         self.zone = correction.zone
         self._zone_words = f"zone {self.zone.name}"
         self._breaks = sorted(set(breaks))
         self._listed_until = listed_until
-        told = " (stream time counted, the file holds no timestamps)" if counted else ""
+        self._counted = counted
+        told = " (stream time counted at an assumed rate, the file holds no timestamps)" if counted else ""
         self._sources: dict[str, str] = {}
         #: segment → its readings by stream time
         self._segments: dict[int, list[Reading]] = {}
@@ -338,6 +340,8 @@ class StreamClock:
         elapsed = position - reading.at
         if not _FIRST < reading.shown + elapsed < _LAST:
             return UNKNOWN
+        if self._counted:
+            uncertainty += abs(elapsed)  # nobody knows the rate; this holds down to half the assumed one
         source = self._sources[reading.name]
         runnings, shown, note = self._running(reading, elapsed, uncertainty)
         first = self.correction.at(runnings[0], uncertainty)

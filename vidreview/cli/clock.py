@@ -69,7 +69,8 @@ def add(exhibit: str, case: Path, as_json: bool, quiet: bool, verbose: bool, **s
       vidreview clock add 'cam1*.mp4' --shown "2024-03-30 14:02:07" --reference "2024-03-30 14:00:00" --source "speaking clock" --zone Europe/London --by "A. Examiner"
     """  # noqa: E501 - an example is one line, to be copied
     from vidreview.index import Case, Reader
-    from vidreview.index.clocks import Statement, add_observation
+    from vidreview.index.clocks import Statement
+    from vidreview.index.observe import add_observation
 
     stream = said.pop("stream")
     if stream is not None and said["at"] is None:
@@ -134,7 +135,7 @@ def withdraw(observation: str, case: Path, by: str, reason: str, as_json: bool, 
       vidreview clock withdraw C0002 --by "A. Examiner" --reason "read from the wrong camera"
     """
     from vidreview.index import Case
-    from vidreview.index.clocks import withdraw_observation
+    from vidreview.index.observe import withdraw_observation
 
     match = re.fullmatch(r"[Cc]?0*([0-9]{1,15})", observation)
     if not match:
@@ -344,7 +345,8 @@ def _follows(recorder: Recorder) -> list[str]:
     lines += [f"{name}: not used: {why}" for name, why in correction.unusable.items()]
     zone = correction.zone.name
     lines.append("no zone was named: UTC is unknown" if zone is None else f"the recorder's clock runs in {zone}")
-    unread = [name for name in recorder.exhibits if not any(name == exhibit for exhibit, _ in recorder.clocks)]
+    read = {exhibit for exhibit, _ in recorder.clocks}
+    unread = [name for name in recorder.exhibits if name not in read]
     if unread:
         lines.append(f"no reading of the picture (--at), so displayed times are unknown: {_several(unread)}")
     for (exhibit, stream), one in recorder.clocks.items():
