@@ -182,6 +182,33 @@ def test_beyond_a_reset_the_time_is_unknown_until_it_is_read_there(tmp_path: Pat
     assert (before["start_shown"], after["start_shown"]) == ("2024-01-15T21:59:58.500", "2024-01-16T01:00:00.000")
 
 
+def test_an_event_over_a_break_has_no_utc_of_its_own(tmp_path: Path, cli: Cli) -> None:
+    """Rule B5: its end is unknown, so no span is claimed."""
+    with Case.open(tmp_path, create=True) as opened:
+        run = opened.begin_run(RECORD)
+        exhibit = opened.begin_exhibit(run, "a.mp4", Path("/a.mp4"), 9, 9, "a" * 64, None)
+        stream = opened.add_stream(exhibit, stream_info(problems=(Problem("clock-step", "ahead", 4.0),)))
+        opened.add_events(stream, [event(5, 60, (0,))], opened.add_tracks(stream, [track(5, 60)]))
+        opened.finish_exhibit(exhibit, "done", [])
+    assert cli("clock", "add", "a.mp4", *CHECK, *READING[2:], *LONDON, *BY, "--case", tmp_path).status == 0
+    (found,) = events(cli, tmp_path)
+    assert (found["start_shown"], found["end_shown"]) == ("2024-01-20T14:02:05.500", None)
+    assert (found["utc_candidates"], found["utc_uncertainty_s"]) == ([], None)
+
+
+def test_times_are_rounded_to_the_nearest_millisecond_and_bounds_up(case: Path, cli: Cli, add: Add) -> None:
+    add("a.mp4", *READING[:2], "--at", "2.0004", "--uncertainty", "0.0001")
+    first = events(cli, case)[0]
+    assert (first["start_shown"], first["shown_uncertainty_s"]) == ("2024-01-15T21:59:58.500", 0.001)
+
+
+def test_recorders_of_different_zones_are_kept_apart(case: Path, cli: Cli, add: Add) -> None:
+    add("a.mp4", *READING, *LONDON)
+    add("b.mp4", *READING, "--zone", "UTC")
+    recorders = listed(cli, case)["recorders"]
+    assert [(one["exhibits"], one["zone"]) for one in recorders] == [(["a.mp4"], "Europe/London"), (["b.mp4"], "UTC")]
+
+
 def test_readings_that_disagree_are_reported(case: Path, cli: Cli, add: Add) -> None:
     """Rule B2: what stream time does not reconcile makes every time there less certain."""
     add("a.mp4", *READING)

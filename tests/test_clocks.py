@@ -16,6 +16,7 @@ from vidreview.clocks import (
     Check,
     Correction,
     Offset,
+    Piece,
     Reading,
     StreamClock,
     Times,
@@ -203,6 +204,15 @@ def test_three_checks_are_joined_piece_by_piece_whatever_their_order() -> None:
     assert late.words.startswith("offset extrapolated beyond C0003 and C0004")
 
 
+def test_the_bound_written_out() -> None:
+    """Rule B2: a clock that gains half a second each second, at twice the distance of the second check."""
+    first = Offset(("C0002",), 0, 0, sec(1), "x")
+    second = Offset(("C0003",), sec(100), sec(50), sec(1.5), "x")
+    value, bound = Piece(first, second, "").at(sec(200), sec(2))
+    assert value == sec(100)
+    assert bound - sec(abs(1 - 2) * 1 + 2 * 1.5 + 2 * (abs(1 - 0.5) + (1 + 1.5) / 100)) in (0, 1)
+
+
 def test_checks_at_one_moment_are_held_together() -> None:
     """Two people check at once and differ: neither is silently preferred."""
     two = [
@@ -228,6 +238,22 @@ def test_the_repeated_hour_is_two_candidates() -> None:
     ]
     assert times.source is not None
     assert times.source.endswith("in its repeated hour: two candidates")
+
+
+def test_the_corrected_time_in_the_repeated_hour_holds_for_both_candidates() -> None:
+    """Rule B4: with a drift of 24 s a day the two are a second apart."""
+    checks = [
+        check("2023-11-05T12:00:00", "2023-11-05T12:00:00", "C0002"),
+        check("2023-11-06T12:00:24", "2023-11-06T12:00:00", "C0003"),
+    ]
+    times = clock([reading(0, "2023-10-29T01:30:00")], checks).at(0)
+    assert times.corrected is not None
+    assert times.corrected_uncertainty is not None
+    assert times.utc_uncertainty is not None
+    first, second = times.utc
+    assert (second - first - sec(3600)) / SECOND == pytest.approx(-1, abs=0.01)
+    assert times.corrected == first + sec(3600)
+    assert (times.corrected_uncertainty - times.utc_uncertainty) / SECOND == pytest.approx(0.92, abs=0.1)
 
 
 def test_after_a_reading_in_the_repeated_hour_the_display_itself_is_two() -> None:
