@@ -160,7 +160,7 @@ class CaseClocks:
         """The wall-clock fields of an event or track, from its stream seconds; null where unknown (rule B5)."""
         clock = self._clocks.get(stream)
         if clock is None:
-            return _fields(UNKNOWN, UNKNOWN, 0)
+            return _NOTHING | {"utc_candidates": []}
         first, last = on_line(start_s), on_line(end_s)
         return _fields(clock.at(first), clock.at(last), last - first)
 
@@ -310,3 +310,6 @@ def _bound(*bounds: int | None) -> float | None:
     """The larger of the bounds that are known in seconds, rounded up to the millisecond: a bound stays one."""
     known = [one for one in bounds if one is not None]
     return -(-max(known) // 1000) / 1000 if known else None
+
+
+_NOTHING: Final = _fields(UNKNOWN, UNKNOWN, 0)
