@@ -402,16 +402,16 @@ ROWS = {
     "unreadable exhibit removed": ("DELETE FROM exhibits WHERE name = 'notes.mp4'", "exhibits row 3 was removed"),
     "reason changed": ("UPDATE problems SET reason = 'fine' WHERE kind = 'unreadable'", "problems row id"),
     "coverage changed": ("UPDATE coverage SET analysed_s = 99", "coverage row stream 1 was changed"),
-    "track changed": ("UPDATE tracks SET dropped = 'x' WHERE id = 1", "tracks row id 1 was changed"),
+    "track changed": ("UPDATE tracks SET dropped = 'x' WHERE id = 1", "tracks row id 1 (T0001) was changed"),
     "points changed": (
         "UPDATE track_points SET points = x'00' WHERE track = 1",
         "track_points row track 1 was changed",
     ),
-    "event changed": ("UPDATE events SET start_s = 0 WHERE id = 2", "events row id 2 was changed"),
+    "event changed": ("UPDATE events SET start_s = 0 WHERE id = 2", "events row id 2 (E0002) was changed"),
     "event removed": ("DELETE FROM events WHERE id = 2", "events row id 2 was removed"),
     "event added": (
         "INSERT INTO events SELECT 7, stream, class, label, 0, 1, 0, 1, 0, 0, 1, 1, 7 FROM events LIMIT 1",
-        "row id 7 was added",
+        "row id 7 (E0007) was added",
     ),
     "detection changed": ("UPDATE detections SET label = 'car' WHERE number = 0 AND stream = 1", "was changed"),
     "detections removed": (
@@ -453,7 +453,7 @@ def test_a_row_is_named_with_its_exhibit(made: Made) -> None:
     sql(made.case, "UPDATE events SET score = 1.0 WHERE id = 1")
     found = the_fault(made.case)
     assert found.what == "cam2/yard.mp4"
-    assert found.reason.startswith("events row id 1 was changed since entry ")
+    assert found.reason.startswith("events row id 1 (E0001) was changed since entry ")
 
 
 def test_rows_that_were_sealed_anew_by_a_forger_are_found(made: Made) -> None:

@@ -1,7 +1,8 @@
 """From what a recorder's clock showed to displayed, corrected and UTC times, each with a bound (rules B2 to B5).
 
-All arithmetic is exact. Stream times are Fractions of a second from the stream's first presented frame, on its unbroken
-line; wall-clock times are Fractions of a second from 1970-01-01 00:00 of the clock they belong to.
+Every time is a whole number of microseconds, and so is every length of time. Stream times count from the stream's first
+presented frame, on its unbroken line; wall-clock times from 1970-01-01 00:00 of the clock they belong to. What does not
+come out even is rounded to the nearest microsecond, bounds upwards.
 
 offset = recorder_shown − reference (+ is FAST);
 utc(t) = shown(t) − [offset + drift·(shown(t) − shown_at_check)] − zone(shown(t)).
@@ -15,9 +16,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
-from math import floor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from vidreview.errors import CaseError
 
@@ -25,22 +24,25 @@ if TYPE_CHECKING:
     from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1)  # noqa: DTZ001 - a clock's own midnight; its zone is another matter
-_DAY = 86400
-#: the years that are reckoned with, as seconds: a hostile time line may lead anywhere
-_FIRST, _LAST = -62 * 10**9, 253 * 10**9
+#: microseconds
+SECOND = 10**6
+_HOUR = 3600 * SECOND
+_DAY = 24 * _HOUR
+#: the times that are reckoned with, years 6 to 9986: a hostile time line may lead anywhere
+_FIRST, _LAST = -62 * 10**9 * SECOND, 253 * 10**9 * SECOND
 #: half the smallest clock change: what belongs to one candidate differs by less
-_HALF_CHANGE = 900
+_HALF_CHANGE = 900 * SECOND
 
 
-def seconds_of(time: datetime) -> Fraction:
-    """A clock's time as seconds, to the microsecond; one with a UTC offset as seconds of UTC."""
+def wall_clock(time: datetime) -> int:
+    """A clock's time as a number; one with a UTC offset as a number of UTC."""
     plain = time if time.tzinfo is None else time.astimezone(UTC).replace(tzinfo=None)
-    return Fraction((plain - _EPOCH) // timedelta(microseconds=1), 10**6)
+    return (plain - _EPOCH) // timedelta(microseconds=1)
 
 
-def time_of(seconds: Fraction) -> datetime:
-    """Seconds as a clock's time, rounded to the millisecond; inverse of ``seconds_of``."""
-    return _EPOCH + timedelta(milliseconds=round(seconds * 1000))
+def time_of(number: int) -> datetime:
+    """A number as a clock's time; inverse of ``wall_clock``."""
+    return _EPOCH + timedelta(microseconds=number)
 
 
 class Zone:
@@ -52,45 +54,43 @@ class Zone:
         self._info = None if name is None else _load(name)
         self._steady: dict[int, int | None] = {}
 
-    def shown(self, running: Fraction) -> Fraction:
+    def shown(self, running: int) -> int:
         """What a right clock in the zone shows at a time of UTC."""
         if self._info is None:
             return running
-        steady = self._steady_at(running)
+        steady = self._steady_about(running)
         return running + (self._ahead(running) if steady is None else steady)
 
-    def offsets(self, shown: Fraction, slack: Fraction = Fraction(0)) -> tuple[int, ...]:
-        """By how many seconds the zone is ahead of UTC when a clock there shows this, give or take ``slack``.
+    def offsets(self, shown: int, slack: int = 0) -> tuple[int, ...]:
+        """By how much the zone is ahead of UTC when a clock there shows this, give or take ``slack``.
 
         Two in the repeated hour, the earlier instant's first; none in the skipped hour; (0,) for an unnamed zone.
         """
         if self._info is None:
             return (0,)
-        steady = self._steady_at(shown)
+        steady = self._steady_about(shown)
         if steady is not None:
             return (steady,)
-        slack = min(slack, Fraction(3600))  # beyond, the other candidate lies within the uncertainty anyway
-        instants = {shown - slack, shown, shown + slack}
-        return tuple(sorted({ahead for one in instants for ahead in self._offsets(one)}, reverse=True))
+        slack = min(slack, _HOUR)  # beyond, the other candidate lies within the uncertainty anyway
+        times = {shown - slack, shown, shown + slack}
+        return tuple(sorted({ahead for one in times for ahead in self._offsets(one)}, reverse=True))
 
-    def _offsets(self, shown: Fraction) -> list[int]:
+    def _offsets(self, shown: int) -> list[int]:
         candidates = {self._ahead(shown - _DAY), self._ahead(shown + _DAY)}
         return [ahead for ahead in candidates if self._ahead(shown - ahead) == ahead]
 
-    def _ahead(self, running: Fraction) -> int:
+    def _ahead(self, running: int) -> int:
         assert self._info is not None
-        return self._ahead_at(floor(running))  # zones change at whole seconds
+        utc = time_of(running)
+        return (self._info.fromutc(utc.replace(tzinfo=self._info)).replace(tzinfo=None) - utc) // timedelta(
+            microseconds=1
+        )
 
-    def _ahead_at(self, second: int) -> int:
-        assert self._info is not None
-        local = self._info.fromutc((_EPOCH + timedelta(seconds=second)).replace(tzinfo=self._info))
-        return (local.replace(tzinfo=None) - _EPOCH) // timedelta(seconds=1) - second
-
-    def _steady_at(self, seconds: Fraction) -> int | None:
+    def _steady_about(self, time: int) -> int | None:
         """The offset of the days about, where it is the same for all of them: asked once a day, not once an event."""
-        day = floor(seconds) // _DAY
+        day = time // _DAY
         if day not in self._steady:
-            found = {self._ahead_at(hour * 3600) for hour in range((day - 2) * 24, (day + 3) * 24)}
+            found = {self._ahead(hour * _HOUR) for hour in range((day - 2) * 24, (day + 3) * 24)}
             self._steady[day] = found.pop() if len(found) == 1 else None
         return self._steady[day]
 
@@ -112,10 +112,10 @@ class Reading:
 
     name: str
     #: on the stream's unbroken line
-    at: Fraction
-    shown: Fraction
-    #: bound, seconds
-    uncertainty: Fraction
+    at: int
+    shown: int
+    #: a bound
+    uncertainty: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,12 +123,12 @@ class Check:
     """The recorder showed a time when a named reference showed another (rule B3)."""
 
     name: str
-    shown: Fraction
-    reference: Fraction
+    shown: int
+    reference: int
     #: else the reference stands in the recorder's zone
     reference_is_utc: bool
-    #: bound on shown − reference, seconds
-    uncertainty: Fraction
+    #: a bound on shown − reference
+    uncertainty: int
     source: str
 
 
@@ -138,21 +138,18 @@ class Offset:
 
     names: tuple[str, ...]
     #: the recorder's running clock, at the check
-    running: Fraction
-    #: seconds
-    value: Fraction
-    uncertainty: Fraction
+    running: int
+    value: int
+    uncertainty: int
     source: str
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(NamedTuple):
     """The offset at some instant, and how it was come by."""
 
-    value: Fraction
-    uncertainty: Fraction
-    #: seconds by which a second's uncertainty of the displayed time makes the corrected one uncertain
-    gain: Fraction
+    value: int
+    #: a bound on the corrected time: of the offset, and of the displayed time it was taken for
+    uncertainty: int
     words: str
 
 
@@ -162,11 +159,33 @@ class Piece:
 
     first: Offset
     second: Offset
+    words: str
 
     @property
-    def drift(self) -> Fraction:
-        """Seconds gained per second of the recorder's clock."""
-        return (self.second.value - self.first.value) / (self.second.running - self.first.running)
+    def length(self) -> int:
+        """What the recorder's clock ran from the one to the other."""
+        return self.second.running - self.first.running
+
+    @property
+    def gained(self) -> int:
+        """By how much the offset grew on the way."""
+        return self.second.value - self.first.value
+
+    @property
+    def drift_per_day(self) -> float:
+        """Seconds gained per day, for display."""
+        return self.gained / self.length * 86400
+
+    def at(self, running: int, slack: int) -> tuple[int, int]:
+        """The offset at a time that is known to ``slack``, and the bound on the time corrected by it.
+
+        offset = o1 + λ·(o2 − o1), bound = |1 − λ|·u1 + |λ|·u2 + slack·(|1 − drift| + (u1 + u2) / length).
+        """
+        length, gained, past = self.length, self.gained, running - self.first.running
+        value = self.first.value + (2 * gained * past + length) // (2 * length)
+        bound = abs(length - past) * self.first.uncertainty + abs(past) * self.second.uncertainty
+        bound += slack * (abs(length - gained) + self.first.uncertainty + self.second.uncertainty)
+        return value, -(-bound // length) + 1  # what was rounded
 
 
 class Correction:
@@ -177,7 +196,7 @@ class Correction:
         self.zone = zone
         #: check → why it says nothing
         self.unusable: dict[str, str] = {}
-        same: dict[Fraction, list[Offset]] = {}
+        same: dict[int, list[Offset]] = {}
         for check in checks:
             try:
                 offset = _offset(zone, check)
@@ -187,32 +206,30 @@ class Correction:
                 same.setdefault(offset.running, []).append(offset)
         #: by running time
         self.offsets: tuple[Offset, ...] = tuple(_together(same[running]) for running in sorted(same))
-        self.pieces = tuple(Piece(*pair) for pair in zip(self.offsets, self.offsets[1:], strict=False))
+        self.pieces = tuple(map(_piece, self.offsets, self.offsets[1:]))
         self._starts = [piece.first.running for piece in self.pieces[1:]]
-        self._drifts = [piece.drift for piece in self.pieces]
 
-    def at(self, running: Fraction) -> Estimate | None:
-        """The offset at a time of the recorder's running clock; None without a check.
+    def at(self, running: int, slack: int = 0) -> Estimate | None:
+        """The offset at a time of the recorder's running clock that is known to ``slack``; None without a check.
 
         One check gives a constant. Between two checks the offset is interpolated, beyond all of them the nearest two
-        are extrapolated: offset = o1 + λ·(o2 − o1), with the bound |1 − λ|·u1 + |λ|·u2.
+        are extrapolated.
         """
         if not self.offsets:
             return None
         if not self.pieces:
             only = self.offsets[0]
             words = f"offset of {_names(only)} ({only.source}), one check, so drift is unknown"
-            return Estimate(only.value, only.uncertainty, Fraction(1), words)
-        number = bisect_right(self._starts, running)
-        first, second, drift = self.pieces[number].first, self.pieces[number].second, self._drifts[number]
-        length, past = second.running - first.running, running - first.running
-        share = past / length
-        uncertainty = abs(1 - share) * first.uncertainty + abs(share) * second.uncertainty
-        gain = abs(1 - drift) + (first.uncertainty + second.uncertainty) / length
-        how = "interpolated between" if 0 <= share <= 1 else "extrapolated beyond"
-        sources = first.source if first.source == second.source else f"{first.source}, {second.source}"
-        words = f"offset {how} {_names(first)} and {_names(second)} ({sources})"
-        return Estimate(first.value + drift * past, uncertainty, gain, words)
+            return Estimate(only.value, only.uncertainty + slack, words)
+        piece = self.pieces[bisect_right(self._starts, running)]
+        inside = piece.first.running <= running <= piece.second.running
+        how = "interpolated between" if inside else "extrapolated beyond"
+        return Estimate(*piece.at(running, slack), f"offset {how} {piece.words}")
+
+
+def _piece(first: Offset, second: Offset) -> Piece:
+    sources = first.source if first.source == second.source else f"{first.source}, {second.source}"
+    return Piece(first, second, f"{_names(first)} and {_names(second)} ({sources})")
 
 
 class _NotOneTimeError(Exception):
@@ -227,7 +244,7 @@ def _offset(zone: Zone, check: Check) -> Offset:
     return Offset((check.name,), running, running - reference, check.uncertainty, check.source)
 
 
-def _one(zone: Zone, shown: Fraction, what: str) -> Fraction:
+def _one(zone: Zone, shown: int, what: str) -> int:
     offsets = zone.offsets(shown)
     if len(offsets) != 1:
         times = "twice (clock change)" if offsets else "never (skipped by a clock change)"
@@ -243,24 +260,24 @@ def _together(offsets: Sequence[Offset]) -> Offset:
     high = max(offset.value + offset.uncertainty for offset in offsets)
     names = tuple(name for offset in offsets for name in offset.names)
     sources = ", ".join(dict.fromkeys(offset.source for offset in offsets))
-    return Offset(names, offsets[0].running, (low + high) / 2, (high - low) / 2, sources)
+    middle = (low + high) // 2
+    return Offset(names, offsets[0].running, middle, high - middle, sources)
 
 
 def _names(offset: Offset) -> str:
     return "+".join(offset.names)
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
-    """What is known of an instant besides its stream time; bounds in seconds; None is unknown."""
+class Times(NamedTuple):
+    """What is known of an instant besides its stream time; None is unknown."""
 
-    shown: Fraction | None = None
-    shown_uncertainty: Fraction | None = None
-    corrected: Fraction | None = None
-    corrected_uncertainty: Fraction | None = None
+    shown: int | None = None
+    shown_uncertainty: int | None = None
+    corrected: int | None = None
+    corrected_uncertainty: int | None = None
     #: candidates, earliest first: two in the repeated hour (rule B4)
-    utc: tuple[Fraction, ...] = ()
-    utc_uncertainty: Fraction | None = None
+    utc: tuple[int, ...] = ()
+    utc_uncertainty: int | None = None
     #: which observations, and how; None when nothing is known
     source: str | None = None
 
@@ -274,8 +291,8 @@ class Disagreement:
 
     first: Reading
     second: Reading
-    #: seconds the display moved more than stream time did
-    seconds: Fraction
+    #: by how much more the display moved than stream time did
+    by: int
 
 
 class StreamClock:
@@ -285,30 +302,36 @@ class StreamClock:
         self,
         readings: Iterable[Reading],
         correction: Correction,
-        breaks: Iterable[Fraction] = (),
-        listed_until: Fraction | None = None,
+        breaks: Iterable[int] = (),
+        listed_until: int | None = None,
         counted: bool = False,
     ) -> None:
         """``breaks`` are stream times at which timestamps were reset or stepped; a reading says nothing beyond one.
 
-        From ``listed_until`` on there are breaks at unknown times. ``counted``: the file holds no timestamps.
+        From ``listed_until`` on there are breaks at unknown times. ``counted``: the file holds no timestamps, so the
+        bound grows by all the stream time that was counted since the reading.
         """
         self.correction = correction
         self.zone = correction.zone
+        self._zone_words = f"zone {self.zone.name}"
         self._breaks = sorted(set(breaks))
         self._listed_until = listed_until
         self._counted = counted
+        told = " (stream time counted at an assumed rate, the file holds no timestamps)" if counted else ""
+        self._sources: dict[str, str] = {}
         #: segment → its readings by stream time
         self._segments: dict[int, list[Reading]] = {}
         for reading in sorted(readings, key=lambda one: (one.at, one.name)):
             self._segments.setdefault(self._segment(reading.at), []).append(reading)
+            self._sources[reading.name] = f"{reading.name} read at {plain_seconds(reading.at)} s{told}"
+        self._times = {number: [one.at for one in found] for number, found in self._segments.items()}
         self._disagreements = {number: _disagreement(found) for number, found in self._segments.items()}
 
     def disagreements(self) -> list[Disagreement]:
         """The worst of each segment whose readings disagree by more than their uncertainties together."""
         return [found for _, found in sorted(self._disagreements.items()) if found is not None]
 
-    def at(self, position: Fraction) -> Times:
+    def at(self, position: int) -> Times:
         """What is known of the instant at this stream time."""
         found = self._reading(position)
         if found is None:
@@ -317,35 +340,34 @@ class StreamClock:
         elapsed = position - reading.at
         if not _FIRST < reading.shown + elapsed < _LAST:
             return UNKNOWN
-        source = f"{reading.name} read at {plain_seconds(reading.at)} s"
         if self._counted:
-            source += " (stream time counted, the file holds no timestamps)"
+            uncertainty += abs(elapsed)  # nobody knows the rate; this holds down to half the assumed one
+        source = self._sources[reading.name]
         runnings, shown, note = self._running(reading, elapsed, uncertainty)
-        estimates = [self.correction.at(running) for running in runnings]
-        known = [estimate for estimate in estimates if estimate is not None]
-        if not known:
+        first = self.correction.at(runnings[0], uncertainty)
+        if first is None:
             return Times(shown, uncertainty, source=f"{source}; no check against a reference, so offset is unknown")
-        bounds = [one.gain * uncertainty + one.uncertainty for one in known]
-        # the candidates of the repeated hour drift an hour apart: far less than anything else, but a bound is a bound
-        apart = max(one.value for one in known) - min(one.value for one in known)
-        utc = tuple(running - one.value for running, one in zip(runnings, known, strict=True))
-        if not all(_FIRST < one < _LAST for one in utc):
-            return Times(shown, uncertainty, source=f"{source}; {known[0].words}, which leads out of the calendar")
-        missing = self.zone.name is None or note.endswith(_NEVER)
-        return Times(
-            shown,
-            uncertainty,
-            None if shown is None else shown - known[0].value,
-            None if shown is None else bounds[0] + apart,
-            () if missing else utc,
-            None if missing else max(bounds),
-            "; ".join(part for part in (source, known[0].words, note) if part),
-        )
+        value, bound, words = first
+        utc: tuple[int, ...] = (runnings[0] - value,)
+        apart = 0
+        for running in runnings[1:]:
+            other = self.correction.at(running, uncertainty)
+            assert other is not None
+            utc += (running - other.value,)
+            # candidates drift an hour apart: far less than anything else, but a bound is a bound
+            bound, apart = max(bound, other.uncertainty), abs(other.value - value)
+        if not _FIRST < utc[0] <= utc[-1] < _LAST:
+            return Times(shown, uncertainty, source=f"{source}; {words}, which leads out of the calendar")
+        source = f"{source}; {words}; {note}"
+        corrected, corrected_bound = (None, None) if shown is None else (shown - value, bound + apart)
+        if self.zone.name is None or note.endswith(_NEVER):
+            return Times(shown, uncertainty, corrected, corrected_bound, source=source)
+        return Times(shown, uncertainty, corrected, corrected_bound, utc, bound, source)
 
-    def _segment(self, position: Fraction) -> int:
+    def _segment(self, position: int) -> int:
         return bisect_right(self._breaks, position)
 
-    def _reading(self, position: Fraction) -> tuple[Reading, Fraction] | None:
+    def _reading(self, position: int) -> tuple[Reading, int] | None:
         """The reading that tells of a stream time, and the bound of what it tells."""
         if self._listed_until is not None and position >= self._listed_until:
             return None
@@ -353,13 +375,11 @@ class StreamClock:
         readings = self._segments.get(number)
         if readings is None:
             return None
-        reading = readings[max(0, bisect_right(readings, position, key=lambda one: one.at) - 1)]
+        reading = readings[max(0, bisect_right(self._times[number], position) - 1)]
         disagreement = self._disagreements[number]
-        return reading, reading.uncertainty + (abs(disagreement.seconds) if disagreement else 0)
+        return reading, reading.uncertainty + (abs(disagreement.by) if disagreement else 0)
 
-    def _running(
-        self, reading: Reading, elapsed: Fraction, slack: Fraction
-    ) -> tuple[list[Fraction], Fraction | None, str]:
+    def _running(self, reading: Reading, elapsed: int, slack: int) -> tuple[list[int], int | None, str]:
         """Candidates of the recorder's running clock, what it displays where that is one time, and a note."""
         zone = self.zone
         if zone.name is None:
@@ -370,13 +390,13 @@ class StreamClock:
             running = shown - (zone.offsets(reading.shown - _DAY) or (0,))[0]
             return [running], shown, f"zone {zone.name}, in which {time_of(reading.shown)} {_NEVER}"
         runnings = [reading.shown - ahead + elapsed for ahead in starts]
-        displays = {zone.shown(running) for running in runnings}
-        note = f"zone {zone.name}"
-        if len(displays) > 1:
-            return runnings, None, f"{note}, read in its repeated hour: two candidates"
-        shown = displays.pop()
-        runnings = [shown - ahead for ahead in zone.offsets(shown, slack)] or runnings
-        return runnings, shown, note if len(runnings) == 1 else f"{note}, in its repeated hour: two candidates"
+        shown = zone.shown(runnings[0])
+        if len(runnings) > 1 and zone.shown(runnings[-1]) != shown:
+            return runnings, None, f"zone {zone.name}, read in its repeated hour: two candidates"
+        aheads = zone.offsets(shown, slack) or starts
+        if len(aheads) == 1:
+            return [shown - aheads[0]], shown, self._zone_words
+        return [shown - ahead for ahead in aheads], shown, f"{self._zone_words}, in its repeated hour: two candidates"
 
 
 _NEVER = "does not exist (skipped by a clock change)"
@@ -393,7 +413,7 @@ def _disagreement(readings: Sequence[Reading]) -> Disagreement | None:
     return Disagreement(first, second, (second.shown - second.at) - (first.shown - first.at))
 
 
-def pair(start: Times, end: Times, elapsed: Fraction) -> list[tuple[Fraction, Fraction]]:
+def pair(start: Times, end: Times, elapsed: int) -> list[tuple[int, int]]:
     """Candidates for the UTC of a span that took so many seconds: its start and end on the same side of a change."""
     pairs = [(one, other) for one in start.utc for other in end.utc]
     if len(pairs) < 2:
@@ -402,15 +422,14 @@ def pair(start: Times, end: Times, elapsed: Fraction) -> list[tuple[Fraction, Fr
     return [found for found, by in zip(pairs, off, strict=True) if by < min(off) + _HALF_CHANGE]
 
 
-def plain_seconds(seconds: Fraction) -> str:
-    """Seconds for people, to the microsecond, without trailing zeros."""
-    return f"{float(seconds):.6f}".rstrip("0").rstrip(".")
+def plain_seconds(length: int) -> str:
+    """A length of time as seconds for people, to the microsecond, without trailing zeros."""
+    return f"{length / SECOND:.6f}".rstrip("0").rstrip(".")
 
 
-def in_words(seconds: Fraction) -> str:
+def in_words(length: int) -> str:
     """A length of time for people: ``2 min 07 s``; fractions to the millisecond where there are any."""
-    milliseconds = round(abs(seconds) * 1000)
-    whole, rest = divmod(milliseconds, 1000)
+    whole, rest = divmod((abs(length) + 500) // 1000, 1000)
     fraction = f".{rest:03d}".rstrip("0") if rest else ""
     minutes, second = divmod(whole, 60)
     hours, minute = divmod(minutes, 60)
@@ -427,7 +446,7 @@ def in_words(seconds: Fraction) -> str:
 
 def offset_words(offset: Offset) -> str:
     """An offset with its sign in words (rule B3)."""
-    if not round(offset.value * 1000):
+    if abs(offset.value) < 500:
         return "recorder agrees with its reference"
     length = in_words(offset.value)
     return f"recorder is {length} {'FAST; subtract' if offset.value > 0 else 'SLOW; add'} {length}"
@@ -435,5 +454,4 @@ def offset_words(offset: Offset) -> str:
 
 def drift_words(piece: Piece) -> str:
     """The drift between two checks in words."""
-    a_day = float(piece.drift * _DAY)
-    return f"it {'gains' if a_day >= 0 else 'loses'} {abs(a_day):.3g} s a day"
+    return f"it {'gains' if piece.gained >= 0 else 'loses'} {abs(piece.drift_per_day):.3g} s a day"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidreview.cli.common import TimeType, case_option, clock, json_option, loudness_options, print_json, safe
+from vidreview.clocks import SECOND
 from vidreview.errors import UsageError
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def add(exhibit: str, case: Path, as_json: bool, quiet: bool, verbose: bool, **s
       vidreview clock add 'cam1*.mp4' --shown "2024-03-30 14:02:07" --reference "2024-03-30 14:00:00" --source "speaking clock" --zone Europe/London --by "A. Examiner"
     """  # noqa: E501 - an example is one line, to be copied
     from vidreview.index import Case, Reader
-    from vidreview.index.clocks import Statement, add_observation
+    from vidreview.index.clocks import Statement
+    from vidreview.index.observe import add_observation
 
     stream = said.pop("stream")
     if stream is not None and said["at"] is None:
@@ -134,7 +135,7 @@ def withdraw(observation: str, case: Path, by: str, reason: str, as_json: bool, 
       vidreview clock withdraw C0002 --by "A. Examiner" --reason "read from the wrong camera"
     """
     from vidreview.index import Case
-    from vidreview.index.clocks import withdraw_observation
+    from vidreview.index.observe import withdraw_observation
 
     match = re.fullmatch(r"[Cc]?0*([0-9]{1,15})", observation)
     if not match:
@@ -179,22 +180,23 @@ def _statement(
     displayed, unit = parse_wall(shown, "--shown")
     if displayed.tzinfo is not None:
         raise UsageError(f"--shown {shown!r} is what was displayed, without zone; name the zone with --zone")
-    checked, reference_unit = parse_wall(reference, "--reference") if reference is not None else (None, Fraction(0))
+    checked, reference_unit = parse_wall(reference, "--reference") if reference is not None else (None, 0)
     return {
         "shown": displayed,
         # what shows whole seconds shows each for a second: it is right to one unit of its last place, and so is the
         # difference of two such clocks, to the larger of their units
         "uncertainty": max(unit, reference_unit) if uncertainty is None else _bound(uncertainty),
         "by": _named(by, "--by"),
-        "at": None if at is None else Fraction(round(at * 10**6), 10**6),
+        "at": None if at is None else round(at * SECOND),
         "reference": checked,
         "source": None if source is None else _named(source, "--source"),
         "zone": None if zone is None else _zone(zone),
     }
 
 
-def parse_wall(text: str, option: str) -> tuple[datetime, Fraction]:
-    """A wall-clock time as typed, aware where it ends in a UTC offset, and one unit of its last place in seconds.
+def parse_wall(text: str, option: str) -> tuple[datetime, int]:
+    """A wall-clock time as typed, aware where it ends in a UTC offset, and one unit of its last place in
+    microseconds.
 
     Raises UsageError for anything that is not ISO 8601 with at least minutes.
     """
@@ -208,14 +210,16 @@ def parse_wall(text: str, option: str) -> tuple[datetime, Fraction]:
             raise ValueError("the year lies outside of 1900 to 2199")
     except ValueError as error:
         raise UsageError(f"cannot read {option} {text!r}: {error}; write it as 2024-03-30 14:02:07") from error
-    unit = Fraction(60) if seconds is None else Fraction(1, 10 ** len(fraction or ""))
+    unit = 60 * SECOND if seconds is None else SECOND // 10 ** len(fraction or "")
     return time, unit
 
 
-def _bound(text: str) -> Fraction:
-    if re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,6})?", text.strip()) and (bound := Fraction(text.strip())) > 0:
-        return bound
-    raise UsageError(f"--uncertainty {text!r} must be seconds above 0: no clock is read without any error")
+def _bound(text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,6})(?:\.([0-9]{1,6}))?", text.strip())
+    bound = int(match[1]) * SECOND + int((match[2] or "").ljust(6, "0")) if match else 0
+    if not bound:
+        raise UsageError(f"--uncertainty {text!r} must be seconds above 0: no clock is read without any error")
+    return bound
 
 
 def _named(text: str, option: str) -> str:
@@ -252,10 +256,10 @@ def _words(observation: Observation) -> str:
     words = f"{about}: recorder showed {said.shown}"
     if said.at is not None:
         streams = sorted({one.stream for one in observation.exhibits if one.stream is not None})
-        words += f" at {clock(float(said.at))} of stream {', '.join(map(str, streams))}"
+        words += f" at {clock(said.at / SECOND)} of stream {', '.join(map(str, streams))}"
     if said.reference is not None:
-        words += f" when {safe(said.source or '')} showed {said.reference}"
-    return f"{words}, ± {float(said.uncertainty):g} s"
+        words += f" when {safe(said.source or '')} showed {_reference(said.reference)}"
+    return f"{words}, ± {said.uncertainty / SECOND:g} s"
 
 
 def _several(names: list[str] | tuple[str, ...]) -> str:
@@ -270,26 +274,29 @@ def _print_observations(observations: list[Observation]) -> None:
     for one in observations:
         said = one.statement
         streams = sorted({seen.stream for seen in one.exhibits if seen.stream is not None})
-        at = "-" if said.at is None else f"{clock(float(said.at))} #{','.join(map(str, streams))}"
-        state = (
-            "valid" if one.withdrawn is None else f"withdrawn by {safe(one.withdrawn.by)}: {safe(one.withdrawn.reason)}"
-        )
         rows.append(
             (
                 one.name,
                 _several([seen.name for seen in one.exhibits]),
-                at,
+                "-" if said.at is None else f"{clock(said.at / SECOND)} #{','.join(map(str, streams))}",
                 str(said.shown),
-                "-" if said.reference is None else str(said.reference),
+                _reference(said.reference) if said.reference else "-",
                 safe(said.source or "-"),
                 said.zone or "-",
-                f"{float(said.uncertainty):g} s",
+                f"{said.uncertainty / SECOND:g} s",
                 safe(said.by),
-                state,
+                "valid" if one.withdrawn is None else "withdrawn",
             )
         )
-    headings = ("observation", "exhibit", "stream time", "shown", "reference", "source", "zone", "±", "by", "state")
-    print_table(headings, rows, right=frozenset({7}), folds=(1, 3, 4, 5, 6, 8, 9), spare=(8, 6, 7, 5))
+    headings = ("id", "exhibit", "stream time", "shown", "reference", "source", "zone", "±", "by", "state")
+    print_table(headings, rows, right=frozenset({7}), folds=(1, 2, 3, 4, 5, 6, 8), spare=(8, 6, 7, 5))
+    for one in observations:
+        if one.withdrawn is not None:
+            click.echo(f"{one.name} was withdrawn by {safe(one.withdrawn.by)}: {safe(one.withdrawn.reason)}")
+
+
+def _reference(time: datetime) -> str:
+    return str(time).replace("+00:00", "Z")
 
 
 def _print_recorder(recorder: Recorder, clocks: CaseClocks) -> None:
@@ -306,12 +313,12 @@ def _facts(recorder: Recorder) -> dict[str, Any]:
             {
                 "observations": list(one.names),
                 "source": one.source,
-                "offset_s": float(one.value),
-                "uncertainty_s": float(one.uncertainty),
+                "offset_s": one.value / SECOND,
+                "uncertainty_s": one.uncertainty / SECOND,
             }
             for one in correction.offsets
         ],
-        "drift_s_per_day": [float(piece.drift * 86400) for piece in correction.pieces],
+        "drift_s_per_day": [piece.drift_per_day for piece in correction.pieces],
     }
 
 
@@ -321,7 +328,7 @@ def _follows(recorder: Recorder) -> list[str]:
 
     correction = recorder.correction
     lines = [
-        f"{'+'.join(one.names)}: {offset_words(one)} (± {float(one.uncertainty):g} s, against {one.source})"
+        f"{'+'.join(one.names)}: {offset_words(one)} (± {one.uncertainty / SECOND:g} s, against {one.source})"
         for one in correction.offsets
     ]
     lines += [
@@ -338,13 +345,14 @@ def _follows(recorder: Recorder) -> list[str]:
     lines += [f"{name}: not used: {why}" for name, why in correction.unusable.items()]
     zone = correction.zone.name
     lines.append("no zone was named: UTC is unknown" if zone is None else f"the recorder's clock runs in {zone}")
-    unread = [name for name in recorder.exhibits if not any(name == exhibit for exhibit, _ in recorder.clocks)]
+    read = {exhibit for exhibit, _ in recorder.clocks}
+    unread = [name for name in recorder.exhibits if name not in read]
     if unread:
         lines.append(f"no reading of the picture (--at), so displayed times are unknown: {_several(unread)}")
     for (exhibit, stream), one in recorder.clocks.items():
         lines += [
             f"{exhibit} stream {stream}: {found.first.name} and {found.second.name} disagree with stream time by "
-            f"{float(abs(found.seconds)):g} s; every time there is less certain by that"
+            f"{abs(found.by) / SECOND:g} s; every time there is less certain by that"
             for found in one.disagreements()
         ]
     return lines

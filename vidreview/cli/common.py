@@ -101,8 +101,8 @@ def parse_seconds(text: str) -> float:
             return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds or 0)
     if _DATE.match(written):
         raise UsageError(
-            f"cannot use {text!r}: this is asked as time from the stream's first frame, written as {forms}; "
-            "'vidreview events' shows it beside the wall-clock times of what 'vidreview clock' knows"
+            f"cannot use {text!r} here: write the time from the stream's first frame as {forms}; where a recorder's "
+            "clock was recorded ('vidreview clock'), 'vidreview events' lists wall-clock times beside it"
         )
     raise UsageError(f"cannot read {text!r} as a time; write {forms}")
 
