@@ -66,7 +66,7 @@ def unknowable(outcome: Outcome, sound: Outcome, sample: str, kind: str) -> str 
     if kind in ("truncated", "removed") and sample in _STREAMED:
         return "a transport or program stream states no length: cut off between two packets it is a shorter recording"
     bases = [{item["time_base"] for item in one.ledger} for one in (outcome, sound)]
-    if outcome.frames >= sound.frames and bases[0] != bases[1]:
+    if outcome.frames >= sound.frames and (sample in _BARE or bases[0] != bases[1]):
         return "all pictures are there, and the unit of time is the file's own word, against which nothing stands"
     return None
 

@@ -169,11 +169,10 @@ def _tags(read: ReadAt, begin: int, end: int) -> Extent:
             return Extent(position + 11)
         if header[0] & 0x1F not in (8, 9, 18):
             return Extent(position, position)
-        length = 11 + int.from_bytes(header[1:4], "big")
-        if position + length > end:
-            return Extent(position + length)
-        position += length + 4
-    return Extent(min(position, end))
+        position += 11 + int.from_bytes(header[1:4], "big") + 4
+        if position > end:
+            break
+    return Extent(position)
 
 
 def _dahua(read: ReadAt, begin: int, end: int) -> Extent:
@@ -181,9 +180,10 @@ def _dahua(read: ReadAt, begin: int, end: int) -> Extent:
     start = max(begin, end - _LAST_FRAME)
     tail = read(end - start, start)
     at = tail.rfind(b"DHAV")
-    if at < 0 or len(tail) < at + 16:
+    if at < 0:
         return Extent()
-    return Extent(start + at + int.from_bytes(tail[at + 12 : at + 16], "little"))
+    header = tail[at : at + 24]
+    return Extent(start + at + max(24, int.from_bytes(header[12:16], "little")))
 
 
 _WALKS: Final = {
