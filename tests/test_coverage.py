@@ -186,6 +186,16 @@ def test_every_break_of_the_time_line_says_where_it_lies() -> None:
     }
 
 
+@pytest.mark.parametrize("absurd", [2**61, -(2**61), 2**63 - 1, -(2**63) + 1])
+def test_a_timestamp_that_no_sum_could_hold_is_a_bad_time(absurd: int) -> None:
+    """Rules A10, B6: everything that is stored must fit into 64 bits."""
+    line: Timeline[None] = Timeline(MILLI, Fraction(1, 10))
+    found = [p for n, pts in enumerate([0, 100, absurd, 300, absurd]) for p in line.push(pts, None, byte=n)]
+    found += line.flush()
+    assert [p.position for p in found] == [0, 100, 200, 300, 400]
+    assert [lies(p) for p in line.problems() if p.kind == "bad-time"] == [(absurd, absurd, 2), (absurd, absurd, 4)]
+
+
 def test_many_of_one_kind_are_listed_one_by_one_and_then_counted() -> None:
     line: Timeline[None] = Timeline(MILLI, Fraction(1, 10))
     for number in range(100):

@@ -249,8 +249,11 @@ class Reader:
             if ledger[0] is None:
                 # known by its container's word only: none of it was looked at
                 ledger = [0, 0, 0, round(probed * den / num) if probed else 0, 0, 0, 0, 0]
-                if stream is not None or state == "running":
+                if stream is not None and state != "running":
                     problems.append(_problem("unfinished", _UNFINISHED[state]))
+            if state == "running":
+                # a stream may be finished in an exhibit that is not: it was found to have changed, for one
+                problems.append(_problem("unfinished", _UNFINISHED[state]))
             *ticks, presented, damaged, missing, looks = ledger
             seconds = _rounded(ticks, Fraction(num, den) if num else Fraction(1))
             result.append(
