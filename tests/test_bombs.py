@@ -129,6 +129,21 @@ def test_an_absurd_length_is_not_believed(tmp_path: Path) -> None:
     assert "absurd-duration" in outcome.kinds()
 
 
+def test_an_index_of_more_pictures_than_the_file_has_bytes(tmp_path: Path) -> None:
+    """Twelve bytes that would have FFmpeg make a table of 7 GB."""
+    path = make(tmp_path / "a.mp4", frames=30)
+    data = bytearray(path.read_bytes())
+    count = 100_000_000
+    for kind, values in ((b"stsz", (1, count)), (b"stts", (1, count)), (b"stsc", (1, 1, count))):
+        # behind the version: of sizes the common one and their number, of the others the number of entries first
+        at = data.index(kind) + 8
+        struct.pack_into(f">{len(values)}I", data, at, *values)
+    path.write_bytes(data)
+    outcome = bounded(path, tmp_path / "case")
+    (item,) = outcome.ledger
+    assert "absurd index: 100000000 pictures" in item["problems"][0]["reason"]
+
+
 def test_more_streams_than_a_recorder_has(tmp_path: Path) -> None:
     """As many are read as a recorder may have; that there are more is listed (rule C2)."""
     path = make(tmp_path / "a.ts", frames=10, container="mpegts")

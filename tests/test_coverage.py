@@ -20,6 +20,7 @@ from tests.test_index import BASE, RECORD, stream_info
 from vidreview.errors import MediaError
 from vidreview.index import Case
 from vidreview.media import open_frames, probe
+from vidreview.media.extent import _WALKS, absurd_samples, extent
 from vidreview.media.timeline import LISTED, Timeline
 from vidreview.model import Coverage, Problem, StreamInfo
 
@@ -362,6 +363,30 @@ def test_a_container_that_ends_before_its_own_sizes_say_is_listed(tmp_path: Path
         assert "truncated" in {p.kind for p in (*cut.problems, *cut.streams[0].problems)}, size
         read_in_part += 1
     assert read_in_part >= 3
+
+
+@pytest.mark.parametrize("container", [*_WALKS, "mpegts"])
+def test_whatever_sizes_a_file_claims_the_walk_ends_and_reads_headers_only(container: str) -> None:
+    """Rule A10."""
+    rng = random.Random(container)
+    marks = (
+        *(b"RIFF\xff\xff\xff\xffAVI ", b"\x18\x53\x80\x67\x01" + b"\xff" * 7, b"\x1f\x43\xb6\x75\x08", b"FLV\x01\x05"),
+        *(b"\0\0\0\1moof" + b"\xff" * 8, b"\0\0\0\x08mdat", b"\0\0\0\x10ftypabcd\0\0\0\0", b"DHAV"),
+    )
+    asked = 0
+    for _ in range(300):
+        data = b"".join(rng.choice((*marks, rng.randbytes(5))) for _ in range(rng.randrange(1, 30)))
+
+        def read(count: int, position: int, data: bytes = data) -> bytes:
+            nonlocal asked
+            asked += 1
+            return data[position : position + count]
+
+        told = extent(read, 0, len(data), container)
+        assert told.broken is None or 0 <= told.broken <= len(data)
+        assert told.reach >= 0
+        assert absurd_samples(read, 0, len(data)) >= 0
+    assert asked < 100_000
 
 
 # ---- as it is told

@@ -24,6 +24,9 @@ MATROSKA: Final = "matroska,webm"
 _BOXES: Final = frozenset(
     b"ftyp styp moov moof mdat mfra free skip wide uuid sidx ssix emsg prft meta pdin udta pnot PICT".split()
 )
+_NESTED: Final = frozenset(b"moov trak mdia minf stbl moof traf".split())
+#: A table of so many pictures is made whatever the size of the file: some 100 MB.
+MAX_SAMPLES: Final = 2_000_000
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 #: Matroska's elements of the first level, and those within a cluster.
 _ELEMENTS: Final = frozenset(
@@ -86,6 +89,40 @@ def _boxes(read: ReadAt, begin: int, end: int) -> Extent:
             break
     # without fragments cameras reserve room beforehand, and leave some of it
     return Extent(position, broken, media if fragments else None)
+
+
+def absurd_samples(read: ReadAt, begin: int, end: int) -> int:
+    """Pictures that the index of an MP4 file declares without room for them in the file; 0 where it is not absurd.
+
+    The index may say "as many as you like, all of one size" in twelve bytes, and FFmpeg makes a table of them.
+    """
+    handler, stack = b"", [(begin, end)]
+    for _ in range(MAX_ELEMENTS):
+        if not stack:
+            break
+        position, stop = stack.pop()
+        header = read(24, position)
+        length = int.from_bytes(header[:4], "big")
+        if position + 8 > stop or len(header) < 24:
+            continue
+        small = 16 if length == 1 else 8
+        if length == 1:
+            length = int.from_bytes(header[8:16], "big")
+        if length < small:
+            continue
+        stack.append((position + length, stop))
+        kind, count = header[4:8], 0
+        if kind in _NESTED:
+            stack.append((position + small, min(stop, position + length)))
+        elif kind == b"hdlr":
+            handler = header[16:20]
+        elif kind == b"stsz" and handler == b"vide" and any(header[12:16]):
+            count = int.from_bytes(header[16:20], "big")
+        elif kind == b"trun":
+            count = int.from_bytes(header[12:16], "big")
+        if count > max(MAX_SAMPLES, end - begin):
+            return count
+    return 0
 
 
 def _elements(read: ReadAt, begin: int, end: int) -> Extent:

@@ -16,6 +16,7 @@ import av.error
 import av.logging
 
 from vidreview.errors import MediaError
+from vidreview.media.extent import absurd_samples
 from vidreview.model import Problem
 from vidreview.readonly import open_readonly
 
@@ -135,6 +136,8 @@ class Source:
 
     def read_at(self, count: int, position: int) -> bytes:
         """Up to ``count`` bytes of the file at ``position``; none where it cannot be read."""
+        if position >= self.size:  # by a hostile file's word perhaps beyond what a system call takes
+            return b""
         try:
             return os.pread(self._handle, count, position)
         except OSError:
@@ -171,6 +174,10 @@ class Source:
         raise MediaError(f"{self.path}: {_why_not(head, self._handle, self.size, failure)}")
 
     def _demuxer(self, offset: int) -> av.container.InputContainer:
+        if count := absurd_samples(self.read_at, offset, self.size):
+            raise MediaError(
+                f"{self.path}: absurd index: {count} pictures, more than the file has bytes; damage or hostile"
+            )
         options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "fd"}
         if not offset:
             # by number, not by name: the name's extension cannot sway FFmpeg, and no name is taken for a protocol
