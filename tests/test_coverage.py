@@ -264,6 +264,18 @@ def test_rate_and_frame_count_against_what_is_declared(tmp_path: Path) -> None:
     ]
 
 
+def test_a_picture_left_out_of_a_regular_stream_is_listed(tmp_path: Path) -> None:
+    """Rules B6, C3: too short for a gap, and nothing failed; a stream that varies anyway says nothing by it."""
+    source = make(tmp_path / "a.mp4", frames=40, options={"preset": "veryfast", "g": "1"})
+    path = remux(source, tmp_path / "skip.mkv", [40 * n + (80 if n >= 20 else 0) for n in range(40)])
+    _, coverage = read(path)
+    (skip,) = of_kind(coverage, "skip")
+    assert (skip.at_s, *lies(skip)) == (0.76, 760, 880, packets(path)[20][1])
+    varied = remux(source, tmp_path / "varied.mkv", [n * 40 + n % 3 * 9 + (80 if n >= 20 else 0) for n in range(40)])
+    _, coverage = read(varied)
+    assert of_kind(coverage, "skip") == []
+
+
 def test_packets_that_fail_are_one_stretch_with_its_place(tmp_path: Path) -> None:
     path = make(tmp_path / "a.mp4", frames=60, size=(320, 240), muxer={"movflags": "faststart"})
     known = packets(path)

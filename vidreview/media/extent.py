@@ -45,8 +45,9 @@ _ASF_OBJECTS: Final = frozenset(
         "d329e2d6da35d111903400a0c90349be",
     )
 )
-#: How far back from the end the last Dahua frame is looked for, bytes.
-_LAST_FRAME: Final = 8 << 20
+#: Bytes that are searched at once for the next Dahua frame, and the kinds of frame that hold pictures.
+_SEARCH: Final = 1 << 16
+_DAHUA_PICTURES: Final = (0xFC, 0xFD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,14 +214,27 @@ def _tags(read: ReadAt, begin: int, end: int) -> Extent:
 
 
 def _dahua(read: ReadAt, begin: int, end: int) -> Extent:
-    """Dahua: the last frame."""
-    start = max(begin, end - _LAST_FRAME)
-    tail = read(end - start, start)
-    at = tail.rfind(b"DHAV")
-    if at < 0:
-        return Extent()
-    header = tail[at : at + 24]
-    return Extent(start + at + max(24, int.from_bytes(header[12:16], "little")))
+    """Dahua: frames, each of which says its length at its head and at its end; there may be padding between them."""
+    position, reach = begin, begin
+    for _ in range(MAX_ELEMENTS):
+        header = read(24, position)
+        if not header.startswith(b"DHAV"):
+            header = read(_SEARCH, position)
+            at = header.find(b"DHAV")
+            if at < 0:
+                if len(header) < _SEARCH:
+                    break
+                position += _SEARCH - 3
+                continue
+            position, header = position + at, header[at:]
+        length = max(24, int.from_bytes(header[12:16], "little"))
+        reach = position + length
+        if reach > end:
+            break
+        if header[4] in _DAHUA_PICTURES and read(8, reach - 8) != b"dhav" + length.to_bytes(4, "little"):
+            return Extent(reach, position)
+        position = reach
+    return Extent(reach)
 
 
 _WALKS: Final = {

@@ -75,3 +75,15 @@ def rate_varies(steps: NDArray[np.int64], time_base: Fraction, interval: Fractio
     rounding = max(1, int(Fraction(1, 500) / time_base))
     off = np.abs(ordinary - int(interval / time_base)) > rounding
     return bool(off.sum() > max(1, len(ordinary) // 100))
+
+
+def find_skips(steps: NDArray[np.int64], one: int, time_base: Fraction) -> list[int]:
+    """Numbers of the steps in which pictures are left out of a stream that is regular but for them.
+
+    ``one`` is what a frame stands for, ticks. None where other steps differ by more than the container's rounding, or
+    one in a hundred and more is longer: such a stream varies.
+    """
+    rounding = max(1, int(Fraction(1, 500) / time_base))
+    off = np.abs(steps - one) > rounding
+    long = np.flatnonzero(2 * steps > 3 * one)
+    return long.tolist() if off.sum() == len(long) <= max(1, len(steps) // 100) else []

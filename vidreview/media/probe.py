@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from vidreview.errors import MediaError
 from vidreview.media.damage import Sent, Stretches, spoilt
 from vidreview.media.extent import MATROSKA, MAX_CLAIM_S, extent, matroska_rest
-from vidreview.media.pace import NO_PTS, find_interval, find_rate, find_segments, find_steps, rate_varies
+from vidreview.media.pace import NO_PTS, find_interval, find_rate, find_segments, find_skips, find_steps, rate_varies
 from vidreview.media.source import Source, is_cover
 from vidreview.media.timeline import ABSURD_TICKS, GAP_S, Timeline
 from vidreview.model import FileInfo, Problem, StreamInfo
@@ -289,9 +289,14 @@ def _timeline(
     if not timed:
         problems.append(untimed_problem(interval))
         return round(len(ticks) * interval / time_base)
-    if whole and len(steps) and steps.min() > 0 and steps.max() * time_base <= GAP_S:
-        return int(ticks[-1] - ticks[0]) + one
     line: Timeline[None] = Timeline(time_base, interval)
+    if whole and len(steps) and steps.min() > 0 and steps.max() * time_base <= GAP_S:
+        for number in find_skips(steps, one, time_base):
+            text = f"no picture for {line.seconds(int(steps[number])):.3f} s in a stream that is regular but for this"
+            at, byte = int(ticks[number] - ticks[0]), int(places[number + 1])
+            line.note("skip", text, at, int(ticks[number]), int(ticks[number + 1]), byte if byte >= 0 else None)
+        problems += line.problems()
+        return int(ticks[-1] - ticks[0]) + one
     end = 0
     for pts, byte in zip(ticks.tolist(), places.tolist(), strict=True):
         for placed in line.push(None if pts == NO_PTS else pts, None, byte=byte if byte >= 0 else None):
