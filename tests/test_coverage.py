@@ -18,7 +18,7 @@ from tests.conftest import Result
 from tests.media_samples import make, pack_b_frames, remux
 from tests.test_index import BASE, RECORD, stream_info
 from vidreview.errors import MediaError
-from vidreview.index import Case
+from vidreview.index import Case, Identity
 from vidreview.media import open_frames, probe
 from vidreview.media.extent import _WALKS, absurd_samples, extent
 from vidreview.media.timeline import LISTED, Timeline
@@ -92,7 +92,7 @@ def ledger_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Fraction, l
 
     folder = tmp_path_factory.mktemp("sum") / "case"
     with Case.open(folder, create=True) as case:
-        exhibit = case.begin_exhibit(case.begin_run(RECORD), "a.mp4", Path("/e/a.mp4"), 1, 1, "a" * 64, None)
+        exhibit = case.begin_exhibit(case.begin_run(RECORD), Identity("a.mp4", Path("/e/a.mp4"), 1, 1, "a" * 64))
         stream = case.add_stream(exhibit, stream_info())
 
     def ask(base: Fraction, ticks: list[int]) -> dict[str, object]:
@@ -135,7 +135,7 @@ def test_an_older_case_gets_its_ticks_back(tmp_path: Path) -> None:
     ticks = (1001 * 7, 1001 * 3, 1001, 0)
     base = Fraction(1, 30000)
     with Case.open(folder, create=True) as case:
-        exhibit = case.begin_exhibit(case.begin_run(RECORD), "a.mp4", Path("/e/a.mp4"), 1, 1, "a" * 64, None)
+        exhibit = case.begin_exhibit(case.begin_run(RECORD), Identity("a.mp4", Path("/e/a.mp4"), 1, 1, "a" * 64))
         stream = case.add_stream(exhibit, stream_info(time_base=base))
         case.set_coverage(stream, Coverage(base, *ticks, 0, 0, 0, 0, (Problem("gap", "no frames", 1.0),)))
         names = [name for name, _ in schema.MIGRATIONS]
@@ -412,10 +412,11 @@ def test_places_are_printed(tmp_path: Path, cli: Callable[..., Result]) -> None:
         Problem("rate", "declares 25"),
     )
     with Case.open(folder, create=True) as case:
-        exhibit = case.begin_exhibit(case.begin_run(RECORD), "a.mp4", Path("/e/a.mp4"), 1, 1, "a" * 64, None)
+        exhibit = case.begin_exhibit(case.begin_run(RECORD), Identity("a.mp4", Path("/e/a.mp4"), 1, 1, "a" * 64))
         stream = case.add_stream(exhibit, stream_info(problems=problems))
         case.set_coverage(stream, Coverage(BASE, 1, 0, 0, 0, 1, 0, 0, 0, problems))
-        case.finish_exhibit(exhibit, "done")
+        case.finish_exhibit(exhibit)
+        case.number(exhibit)
     out = cli("coverage", "--case", folder).out
     assert "a.mp4 stream 0 at 00:00:12.000, PTS 100 to 200, byte 4711: gap: no frames for 60.000 s" in out
     assert "a.mp4 stream 0 at 00:00:13.000, PTS 300: duplicate-time: again" in out
