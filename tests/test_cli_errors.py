@@ -18,7 +18,7 @@ from vidreview.cli.common import Share, parse_seconds, safe
 from vidreview.clips import copy
 from vidreview.detect.weights import hash_model
 from vidreview.errors import CaseError, CaseRefusedError, ModelError, UsageError
-from vidreview.index import Case, Reader, beside, refuse_overlap
+from vidreview.index import Case, Identity, Listed, Reader, beside, refuse_overlap
 from vidreview.motfile import read_detections
 from vidreview.settings import load_settings
 
@@ -31,7 +31,8 @@ def case(tmp_path: Path) -> Path:
     with Case.open(tmp_path / "case", create=True) as opened:
         run = opened.begin_run(RECORD)
         fill(opened, run=run)
-        opened.list_unreadable(run, "empty.mp4", Path("/evidence/empty.mp4"), "the file is empty (0 bytes)")
+        empty = Identity("empty.mp4", Path("/evidence/empty.mp4"))
+        opened.list_files(run, [Listed(empty, "failed", "the file is empty (0 bytes)")])
         opened.finish_run(run, "done", {})
     return tmp_path / "case"
 
@@ -213,7 +214,8 @@ def test_what_ends_the_batch_is_said_once(case: Path, cli: Cli, tmp_path: Path) 
 def test_a_reference_in_another_encoding_is_recorded(tmp_path: Path) -> None:
     with Case.open(tmp_path / "case", create=True) as opened:
         run = opened.begin_run(RECORD)
-        opened.list_unreadable(run, "a", tmp_path / "a", "empty", reference=os.fsdecode(b"NMC\xff/1"))
+        identity = Identity("a", tmp_path / "a", reference=os.fsdecode(b"NMC\xff/1"))
+        opened.list_files(run, [Listed(identity, "failed", "empty")])
     with Reader.open(tmp_path / "case") as reader:
         assert reader._select("SELECT reference FROM exhibits") == [(r"NMC\udcff/1",)]
 
@@ -293,7 +295,7 @@ def test_a_bar_never_runs_past_its_end() -> None:
     for size in (433_688, 938_164):
         progress.exhibit("a.mp4", size)
         for k in range(1, 1000):
-            progress.progress(k / 999, 0.1)
+            progress.progress("a.mp4", k / 999, 0.1)
             assert bar.n <= bar.total
-        progress.done("a.mp4", 1, False)
+        progress.done("a.mp4", size, 1, "")
     assert bar.n == pytest.approx(bar.total)

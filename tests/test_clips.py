@@ -32,7 +32,7 @@ from vidreview.clips.packets import NONE, PacketIndex
 from vidreview.clips.record import hash_file
 from vidreview.colours import to_bgr
 from vidreview.errors import EvidenceError, IntegrityError, MediaError, UsageError, VidreviewError
-from vidreview.index import Case
+from vidreview.index import Case, Identity
 from vidreview.media.frames import open_frames
 from vidreview.media.source import Source
 from vidreview.model import Event, Frame, MediaTime, Point, Span, StreamInfo, Track
@@ -429,7 +429,9 @@ def index_film(case: Path, path: Path, first: int, last: int) -> None:
     with Case.open(case, create=True) as opened:
         parent = parent_of(path)
         run = opened.begin_run(RECORD)
-        exhibit = opened.begin_exhibit(run, path.name, path, parent.size, path.stat().st_mtime_ns, parent.sha256, None)
+        exhibit = opened.begin_exhibit(
+            run, Identity(path.name, path, parent.size, path.stat().st_mtime_ns, parent.sha256)
+        )
         stream = opened.add_stream(exhibit, info)
         course = tuple(
             Point(f.number, f.time.pts, f.seconds, (1.0, 2.0, 30.0, 40.0), "detected", 0.9, "person")
@@ -444,7 +446,8 @@ def index_film(case: Path, path: Path, first: int, last: int) -> None:
             course[-1].seconds,
         )
         opened.add_events(stream, [Event("person", "person", span, peak.time, peak.seconds, 1, (0,), 0.9)], ids)
-        opened.finish_exhibit(exhibit, "done", [])
+        opened.finish_exhibit(exhibit)
+        opened.number(exhibit)
 
 
 @pytest.fixture

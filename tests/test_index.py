@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidreview.errors import CaseError, CaseRefusedError
-from vidreview.index import Case, DetectionRow, points, refuse_overlap, schema
+from vidreview.index import Case, DetectionRow, Identity, Listed, points, refuse_overlap, schema
 from vidreview.model import Coverage, Event, FileInfo, MediaTime, Point, Problem, Span, StreamInfo, Track
 
 BASE = Fraction(1, 12800)
@@ -68,13 +68,14 @@ def event(first: int, last: int, tracks: tuple[int, ...], event_class: Any = "pe
     return Event(event_class, label, span, at(peak), peak / 10, len(tracks), tracks, score)
 
 
-COVERAGE = Coverage(10.0, 9.0, 0.5, 0.5, 0.0, 95, 2, 5, 20, (Problem("damage", "5 pictures are missing", 3.0),))
+DAMAGE = Problem("damage", "5 pictures are missing", 3.0, 38400, 44800, 564)
+COVERAGE = Coverage(BASE, 115200, 6400, 6400, 0, 95, 2, 5, 20, (DAMAGE,))
 
 
 def fill(case: Case, name: str = "a.mp4", sha256: str = "a" * 64, finish: bool = True, run: int | None = None) -> int:
     """One exhibit with three tracks, one of them dropped, and two events; the exhibit's number."""
     run = case.begin_run(RECORD) if run is None else run
-    exhibit = case.begin_exhibit(run, name, Path("/evidence") / name, 1000, 5, sha256, None, reference="NMC/1")
+    exhibit = case.begin_exhibit(run, Identity(name, Path("/evidence") / name, 1000, 5, sha256, "NMC/1"))
     stream = case.add_stream(exhibit, stream_info())
     case.add_detections(stream, [DetectionRow(3, 3840, 0.3, 1, 2, 3, 4, 0.15, "person", "zoom")])
     ids = case.add_tracks(
@@ -83,7 +84,8 @@ def fill(case: Case, name: str = "a.mp4", sha256: str = "a" * 64, finish: bool =
     case.add_events(stream, [event(50, 60, (0,), "motion", "motion"), event(5, 20, (1,))], ids)
     case.set_coverage(stream, COVERAGE)
     if finish:
-        case.finish_exhibit(exhibit, "done", [])
+        case.finish_exhibit(exhibit)
+        case.number(exhibit)
     return exhibit
 
 
@@ -103,20 +105,22 @@ def case(tmp_path: Path) -> Iterator[Case]:
 
 def test_what_a_scan_finds_is_kept_whole(case: Case) -> None:
     fill(case)
-    assert rows(case.folder, "SELECT id, class, start_pts, end_s FROM events ORDER BY id") == [
+    assert rows(case.folder, "SELECT number, class, start_pts, end_s FROM events ORDER BY number") == [
         (1, "person", 6400, 2.0),
         (2, "motion", 64000, 6.0),
     ]
     assert rows(case.folder, "SELECT event, track FROM event_tracks ORDER BY event") == [(1, 2), (2, 1)]
     assert rows(case.folder, "SELECT dropped FROM tracks ORDER BY id") == [(None,), (None,), ("shorter than 0.3 s",)]
     assert rows(case.folder, "SELECT score, label, look FROM detections") == [(0.15, "person", "zoom")]  # rule E4
-    assert rows(case.folder, "SELECT kind, at_s FROM problems") == [("damage", 3.0)]
+    assert rows(case.folder, "SELECT kind, at_s, pts, end_pts, byte FROM problems") == [
+        ("damage", 3.0, 38400, 44800, 564)
+    ]
     assert rows(case.folder, "PRAGMA journal_mode") == [("wal",)]
     assert rows(case.folder, "PRAGMA foreign_key_check") == []
 
 
 def test_numpy_numbers_are_stored_as_numbers(case: Case) -> None:
-    exhibit = case.begin_exhibit(case.begin_run(RECORD), "a", Path("/a"), 1, 2, "a" * 64, None)
+    exhibit = case.begin_exhibit(case.begin_run(RECORD), Identity("a", Path("/a"), 1, 2, "a" * 64))
     stream = case.add_stream(exhibit, stream_info())
     one: Any = np.float32(1.5)
     frame: Any = np.int64(7)
@@ -138,7 +142,7 @@ def test_an_older_case_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest
     step = ("0002 more", "ALTER TABLE exhibits ADD COLUMN colour TEXT;")
     monkeypatch.setattr(schema, "MIGRATIONS", (*schema.MIGRATIONS, step))
     with Case.open(tmp_path) as case:
-        assert case.is_finished("a" * 64, "s" * 64, "m" * 64)
+        assert case.finished("a" * 64, "s" * 64, "m" * 64) is not None
     assert [row[0] for row in rows(tmp_path, "SELECT name FROM migrations ORDER BY id")][-1] == "0002 more"
     assert rows(tmp_path, "SELECT colour FROM exhibits") == [(None,)]
     monkeypatch.undo()
@@ -159,12 +163,12 @@ def test_a_step_that_fails_leaves_the_case_as_it_was(tmp_path: Path, monkeypatch
 
 def test_finished_is_by_content_settings_and_model(case: Case) -> None:
     fill(case)
-    assert case.is_finished("a" * 64, "s" * 64, "m" * 64)
-    assert not case.is_finished("b" * 64, "s" * 64, "m" * 64)
-    assert not case.is_finished("a" * 64, "t" * 64, "m" * 64)
-    assert not case.is_finished("a" * 64, "s" * 64, None)
-    assert case.is_finished("a" * 64, "s" * 64, "m" * 64, path=Path("/evidence/a.mp4"))
-    assert not case.is_finished("a" * 64, "s" * 64, "m" * 64, path=Path("/evidence/copy.mp4"))
+    assert case.finished("a" * 64, "s" * 64, "m" * 64) is not None
+    assert case.finished("b" * 64, "s" * 64, "m" * 64) is None
+    assert case.finished("a" * 64, "t" * 64, "m" * 64) is None
+    assert case.finished("a" * 64, "s" * 64, None) is None
+    assert case.finished("a" * 64, "s" * 64, "m" * 64, path=Path("/evidence/a.mp4")) is not None
+    assert case.finished("a" * 64, "s" * 64, "m" * 64, path=Path("/evidence/copy.mp4")) is None
 
 
 def dump(folder: Path) -> list[tuple[Any, ...]]:
@@ -177,7 +181,7 @@ def dump(folder: Path) -> list[tuple[Any, ...]]:
         "event_tracks": "*",
         "detections": "*",
         "coverage": "*",
-        "problems": "exhibit, stream, kind, reason, at_s",
+        "problems": "exhibit, stream, kind, reason, at_s, pts, end_pts, byte",
     }
     return [(table, *row) for table, what in tables.items() for row in rows(folder, f"SELECT {what} FROM {table}")]
 
@@ -192,8 +196,8 @@ def test_a_killed_and_resumed_scan_ends_with_the_same_case(tmp_path: Path) -> No
         fill(case)
         fill(case, "b.mp4", "b" * 64, finish=False)
     with Case.open(tmp_path / "killed") as case:
-        assert case.is_finished("a" * 64, "s" * 64, "m" * 64)
-        assert not case.is_finished("b" * 64, "s" * 64, "m" * 64)
+        assert case.finished("a" * 64, "s" * 64, "m" * 64) is not None
+        assert case.finished("b" * 64, "s" * 64, "m" * 64) is None
         fill(case, "b.mp4", "b" * 64)
         fill(case, "c.mp4", "c" * 64)
     assert dump(tmp_path / "killed") == dump(tmp_path / "whole")
@@ -212,7 +216,7 @@ def test_a_process_killed_while_writing_leaves_a_sound_case(tmp_path: Path) -> N
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path), str(root)], check=False, timeout=60)
     assert done.returncode == -9
     with Case.open(tmp_path) as case:  # the lock died with the process
-        assert not case.is_finished("b" * 64, "s" * 64, "m" * 64)
+        assert case.finished("b" * 64, "s" * 64, "m" * 64) is None
     assert rows(tmp_path, "SELECT count(*) FROM events") == [(4,)]
     assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
 
@@ -222,9 +226,9 @@ def test_other_settings_replace_a_scan_and_never_reuse_its_numbers(case: Case) -
     assert fill(case, "b.mp4", "b" * 64) == exhibit + 1
     other = case.begin_run(RECORD | {"settings_sha256": "t" * 64})
     assert fill(case, "b.mp4", "b" * 64, run=other) == exhibit + 1  # keeps its place in the list
-    assert rows(case.folder, "SELECT id FROM events ORDER BY id") == [(1,), (2,), (5,), (6,)]
-    assert not case.is_finished("b" * 64, "s" * 64, "m" * 64)
-    assert case.is_finished("b" * 64, "t" * 64, "m" * 64)
+    assert rows(case.folder, "SELECT number FROM events ORDER BY number") == [(1,), (2,), (5,), (6,)]
+    assert case.finished("b" * 64, "s" * 64, "m" * 64) is None
+    assert case.finished("b" * 64, "t" * 64, "m" * 64) is not None
     assert rows(case.folder, "SELECT count(*) FROM detections") == [(2,)]
 
 
@@ -233,7 +237,7 @@ def test_a_review_outlives_the_event_it_was_about(case: Case) -> None:
     case._db.execute("INSERT INTO reviews VALUES (1, 2, 'relevant', 'A. Examiner', '2026-01-01T00:00:00Z', NULL)")
     assert fill(case) == exhibit
     assert rows(case.folder, "SELECT event FROM reviews") == [(2,)]
-    assert rows(case.folder, "SELECT min(id) FROM events") == [(3,)]
+    assert rows(case.folder, "SELECT min(number) FROM events") == [(3,)]
 
 
 def test_same_content_twice_and_same_path_with_other_content_are_listed_apart(case: Case) -> None:
@@ -246,27 +250,28 @@ def test_same_content_twice_and_same_path_with_other_content_are_listed_apart(ca
 def test_what_cannot_be_read_is_listed_once_with_its_reason(case: Case) -> None:
     run = case.begin_run(RECORD)
     for _ in range(2):
-        case.list_unreadable(
-            run, "empty.mp4", Path("/evidence/empty.mp4"), "the file is empty", sha256="e" * 64, size=0
-        )
+        identity = Identity("empty.mp4", Path("/evidence/empty.mp4"), 0, None, "e" * 64)
+        case.list_files(run, [Listed(identity, "failed", "the file is empty")])
     assert rows(case.folder, "SELECT name, state, reason, size FROM exhibits") == [
         ("empty.mp4", "failed", "the file is empty", 0)
     ]
     assert rows(case.folder, "SELECT kind FROM problems") == [("unreadable",)]
-    assert not case.is_finished("e" * 64, "s" * 64, "m" * 64)
+    assert case.finished("e" * 64, "s" * 64, "m" * 64) is None
 
 
 def test_names_that_are_not_utf8_keep_their_bytes(case: Case) -> None:
     name = os.fsdecode(b"cam\xff.mp4")
-    exhibit = case.begin_exhibit(
-        case.begin_run(RECORD), name, Path("/e") / name, 1, 2, "a" * 64,
-        FileInfo("mp4", 1, (), None, {"title": name}, (Problem("odd", f"{name}: \ud800"),)),
-    )  # fmt: skip
+    identity = Identity(name, Path("/e") / name, 1, 2, "a" * 64)
+    exhibit = case.begin_exhibit(case.begin_run(RECORD), identity)
+    info = FileInfo("mp4", 1, (), None, {"title": name}, (Problem("odd", f"{name}: \ud800"),))
+    case.open_exhibit(exhibit, info)
     assert exhibit == 1
     assert rows(case.folder, "SELECT name, name_raw, path_raw FROM exhibits") == [
         ("cam\\xff.mp4", b"cam\xff.mp4", b"/e/cam\xff.mp4")
     ]
-    assert case.begin_exhibit(case.begin_run(RECORD), name, Path("/e") / name, 1, 2, "a" * 64, None) == 1
+    assert case.begin_exhibit(case.begin_run(RECORD), identity) == 1
+    spelt = Identity(r"cam\xff.mp4", Path("/e") / r"cam\xff.mp4", 1, 2, "a" * 64)
+    assert case.begin_exhibit(case.begin_run(RECORD), spelt) == 2, "whose name spells out what the other's holds"
 
 
 def test_one_writer_at_a_time(case: Case) -> None:
@@ -275,7 +280,7 @@ def test_one_writer_at_a_time(case: Case) -> None:
 
 
 def test_a_failing_call_writes_nothing(case: Case) -> None:
-    exhibit = case.begin_exhibit(case.begin_run(RECORD), "a", Path("/a"), 1, 2, "a" * 64, None)
+    exhibit = case.begin_exhibit(case.begin_run(RECORD), Identity("a", Path("/a"), 1, 2, "a" * 64))
     stream = case.add_stream(exhibit, stream_info())
     good = DetectionRow(1, 1, 0.1, 1, 2, 3, 4, 0.5, "person", "frame")
     with pytest.raises(CaseError, match="cannot write to the case"):

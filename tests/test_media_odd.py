@@ -39,7 +39,7 @@ READABLE: dict[str, tuple[int, float, float, float, float, set[str]]] = {
     "trunc_half.mkv": (120, 625.0, 12.0, 613.0, 0, {"truncated"}),
     "ts.ts": (250, 25.0, 25.0, 0, 0, set()),
     "vfr.mp4": (250, 70.0, 70.0, 0, 0, {"rate"}),
-    "zeroed_64k_middle.mp4": (203, 25.0, 20.3, 4.7, 0, {"damage"}),
+    "zeroed_64k_middle.mp4": (203, 25.0, 20.3, 4.7, 0, {"damage", "spoilt"}),
 }
 UNREADABLE = {
     "empty.mp4": "the file is empty (0 bytes)",

@@ -195,6 +195,7 @@ def test_the_summary_has_the_fields_of_the_contract() -> None:
     assert list(ScanSummary().to_json()) == [
         "run",
         "exhibits",
+        "duplicates",
         "events",
         "seconds_of_footage",
         "wall_s",

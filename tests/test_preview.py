@@ -15,7 +15,7 @@ from tests.conftest import Result
 from tests.films import RedDetector, film
 from tests.test_pipeline import SETTINGS, look_up
 from vidreview.clips.packets import PacketIndex, read_index
-from vidreview.index import Case, EventQuery, Reader, TrackQuery
+from vidreview.index import Case, EventQuery, Identity, Reader, TrackQuery
 from vidreview.media import probe
 from vidreview.model import Problem
 from vidreview.pipeline import Silent, preview, scan
@@ -76,7 +76,7 @@ def test_events_are_known_before_the_scan_and_give_way_to_its_own(long: Path, tm
 
 def test_a_scan_that_is_killed_leaves_them_marked_and_the_next_one_removes_them(long: Path, tmp_path: Path) -> None:
     class Killed(Peek):
-        def progress(self, share: float, seconds: float) -> None:
+        def progress(self, name: str, share: float, seconds: float) -> None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
@@ -95,7 +95,7 @@ def test_what_is_provisional_is_listed_as_such_and_nothing_is_derived_from_it(
     events = [e for some in preview.preview(long, stream_info, SETTINGS, RedDetector()) for e in some]
     with Case.open(case, create=True) as opened:
         run = opened.begin_run({"settings_sha256": "a", "model_sha256": "b"})
-        exhibit = opened.begin_exhibit(run, "long.mp4", long, 1, 1, "c" * 64, None)
+        exhibit = opened.begin_exhibit(run, Identity("long.mp4", long, 1, 1, "c" * 64))
         stream = opened.add_stream(exhibit, stream_info)
         opened.add_provisional(stream, events)
     listed = cli("events", "--case", case)

@@ -17,10 +17,13 @@ import pytest
 from tests.conftest import Result
 from tests.test_index import RECORD, event, fill, stream_info, track
 from vidreview.cli.common import parse_seconds
-from vidreview.index import Case, EventQuery, Reader, TrackQuery
+from vidreview.index import Case, EventQuery, Identity, Listed, Reader, TrackQuery
 from vidreview.model import Problem
 
 Cli = Callable[..., Result]
+
+STATES = ("analysed", "undecodable", "gap", "not_requested")
+NOWHERE = {"at_s": None, "pts": None, "end_pts": None, "byte": None}
 
 
 @pytest.fixture
@@ -31,8 +34,9 @@ def case(tmp_path: Path) -> Path:
         run = opened.begin_run(RECORD)
         fill(opened, run=run)
         fill(opened, os.fsdecode(b"yard [2]\xff.mp4"), "b" * 64, run=run)
-        opened.list_unreadable(run, "empty.mp4", Path("/evidence/empty.mp4"), "the file is empty (0 bytes)")
-        exhibit = opened.begin_exhibit(run, "c.mp4", Path("/evidence/c.mp4"), 9, 9, "c" * 64, None)
+        empty = Identity("empty.mp4", Path("/evidence/empty.mp4"))
+        opened.list_files(run, [Listed(empty, "failed", "the file is empty (0 bytes)")])
+        exhibit = opened.begin_exhibit(run, Identity("c.mp4", Path("/evidence/c.mp4"), 9, 9, "c" * 64))
         opened.add_stream(exhibit, stream_info(problems=(Problem("gap", "no frames for 2 s", 1.0),)))
         opened.finish_run(run, "done", {})
     return folder
@@ -230,25 +234,37 @@ def test_coverage_json_is_the_contract_and_lists_what_could_not_be_read(case: Pa
     assert ledger[0] == {
         "exhibit": "a.mp4",
         "stream": 0,
+        "time_base": "1/12800",
         "duration_s": 10.0,
+        "ticks": {"duration": 128000, "analysed": 115200, "undecodable": 6400, "gap": 6400, "not_requested": 0},
         "frames_presented": 95,
         "states": {"analysed_s": 9.0, "undecodable_s": 0.5, "gap_s": 0.5, "not_requested_s": 0.0},
         "frames": {"decoded": 95, "damaged": 2, "missing": 5},
         "detector_frames": 20,
-        "problems": [{"kind": "damage", "reason": "5 pictures are missing", "at_s": 3.0}],
+        "problems": [
+            {
+                "kind": "damage",
+                "reason": "5 pictures are missing",
+                "at_s": 3.0,
+                "pts": 38400,
+                "end_pts": 44800,
+                "byte": 564,
+            }
+        ],
     }
     unread = next(item for item in ledger if item["exhibit"] == "empty.mp4")
     assert unread["stream"] is None
-    assert unread["problems"] == [{"kind": "unreadable", "reason": "the file is empty (0 bytes)", "at_s": None}]
+    assert unread["problems"] == [{"kind": "unreadable", "reason": "the file is empty (0 bytes)"} | NOWHERE]
     unfinished = next(item for item in ledger if item["exhibit"] == "c.mp4")
     assert [problem["kind"] for problem in unfinished["problems"]] == ["gap", "unfinished"]
     for item in ledger:
-        assert sum(item["states"].values()) == pytest.approx(item["duration_s"])
+        assert round(sum(item["states"].values()), 6) == item["duration_s"]
+        assert sum(item["ticks"][state] for state in STATES) == item["ticks"]["duration"]
 
 
 def test_the_coverage_table_names_each_problem(case: Path, cli: Cli) -> None:
     out = cli("coverage", "--case", case).out
-    assert "a.mp4 stream 0 at 00:00:03.000: damage: 5 pictures are missing" in out
+    assert "a.mp4 stream 0 at 00:00:03.000, PTS 38400 to 44800, byte 564: damage: 5 pictures are missing" in out
     assert "empty.mp4: unreadable: the file is empty (0 bytes)" in out
     assert "18.0 s of 30.0 s of footage analysed; 1 exhibit could not be read, of unknown length." in out
 
@@ -281,7 +297,8 @@ def test_a_case_is_read_while_a_scan_writes_to_it(tmp_path: Path, cli: Cli) -> N
     with Case.open(tmp_path, create=True) as opened:
         exhibit = fill(opened, finish=False)
         assert len(listed(cli("events", "--case", tmp_path, "--json"))) == 2
-        opened.finish_exhibit(exhibit, "done", [])
+        opened.finish_exhibit(exhibit)
+        opened.number(exhibit)
         fill(opened, "b.mp4", "b" * 64)
         assert len(listed(cli("events", "--case", tmp_path, "--json"))) == 4
     assert len(listed(cli("events", "--case", tmp_path, "--json"))) == 4
@@ -307,11 +324,12 @@ def test_a_listing_imports_nothing_heavy_and_answers_at_once(case: Path) -> None
 def test_a_large_case_is_listed_quickly(tmp_path: Path) -> None:
     with Case.open(tmp_path, create=True) as opened:
         run = opened.begin_run(RECORD)
-        exhibit = opened.begin_exhibit(run, "a.mp4", Path("/a"), 1, 1, "a" * 64, None)
+        exhibit = opened.begin_exhibit(run, Identity("a.mp4", Path("/a"), 1, 1, "a" * 64))
         stream = opened.add_stream(exhibit, stream_info())
         ids = opened.add_tracks(stream, [track(k, k + 5) for k in range(5000)])
         opened.add_events(stream, [event(k, k + 5, (k,)) for k in range(5000)], ids)
-        opened.finish_exhibit(exhibit, "done", [])
+        opened.finish_exhibit(exhibit)
+        opened.number(exhibit)
     began = time.monotonic()
     with Reader.open(tmp_path) as reader:
         assert len(reader.events(EventQuery(classes=("person",)))) == 5000

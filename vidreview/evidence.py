@@ -6,14 +6,16 @@ import hashlib
 import os
 import stat
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from vidreview.errors import EvidenceError, IntegrityError
+from vidreview.images.recognise import first_segment, recognise, recognise_file, segment_files
+from vidreview.images.walk import walk
 from vidreview.model import Digest
-from vidreview.readonly import open_readonly
+from vidreview.reading import open_evidence
 
 #: Bytes read at a time while hashing.
 BLOCK: Final = 1 << 20
@@ -38,7 +40,6 @@ SIGNATURES: Final[tuple[tuple[int, bytes, str], ...]] = (
     (0, b"\x1f\x8b\x08", "archive (gzip): not unpacked; scan an unpacked copy"),
     (0, b"\xfd7zXZ\x00", "archive (xz): not unpacked; scan an unpacked copy"),
     (0, b"BZh", "archive (bzip2): not unpacked; scan an unpacked copy"),
-    (0, b"EVF\x09\x0d\x0a\xff\x00", "disk image (EnCase E01): mount it read-only and scan what is in it"),
     (0, b"EVF2\x0d\x0a\x81\x00", "disk image (EnCase Ex01): mount it read-only and scan what is in it"),
 )
 EXECUTABLE: Final = "executable: may be a proprietary player with footage inside; not run, needs a specialist"
@@ -53,6 +54,8 @@ class Found:
     path: Path
     #: what it is called in every output: relative to the folder that was given, "/" between parts, unique
     name: str
+    #: a disk image, of which ``inside`` gives the files; its further segments are not found separately
+    image: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +78,16 @@ class Exhibit:
     #: modification time, nanoseconds since the epoch; identity, never an event's time (rule B5)
     mtime_ns: int
     digest: Digest
+    #: digests by other algorithms, where a list of hashes asks for them
+    others: tuple[Digest, ...] = ()
 
 
 def discover(sources: Sequence[Path]) -> Iterator[Found | Unreadable]:
     """Every file of ``sources``: files as given, folders walked in sorted order, and what is not read with its reason.
 
     A path met twice is given once. Symbolic links inside a folder are not followed, since they may lead out of the
-    evidence; a source that is itself a link is. Never raises for what it meets.
+    evidence; a source that is itself a link is. Disk images are marked as such and not looked into. Never raises for
+    what it meets.
     """
     seen: set[str] = set()
     met: list[Found | Unreadable] = []
@@ -91,15 +97,50 @@ def discover(sources: Sequence[Path]) -> Iterator[Found | Unreadable]:
             if real not in seen:
                 seen.add(real)
                 met.append(item)
+    met = [item for item in map(_with_image, met) if item is not None]
     names = _unique_names([(item.path, item.name) for item in met])
     for item, name in zip(met, names, strict=True):
-        yield Found(item.path, name) if isinstance(item, Found) else Unreadable(item.path, name, item.reason)
+        yield replace(item, name=name)
 
 
-def identify(found: Found, progress: Callable[[int], None] | None = None) -> Exhibit:
-    """Hash a found file and fix its identity; raises EvidenceError when it cannot be read."""
-    digest, status = _hash(found.path, progress, "sha256")
-    return Exhibit(found.path, found.name, status.st_size, status.st_mtime_ns, digest)
+def inside(found: Found) -> Iterator[Found | Unreadable]:
+    """The files of a disk image and what in it is not read, with its reason; names are ``<found.name>/<inner path>``.
+
+    Partitions in the order of their table, folders depth first and sorted. Hash the image before (rule A2): this reads
+    it. Never raises for what is in it.
+    """
+    for inner in walk(found.path):
+        path = found.path / inner.path if inner.path else found.path
+        name = f"{found.name}/{inner.path}" if inner.path else found.name
+        yield Unreadable(path, name, inner.reason) if inner.reason else Found(path, name)
+
+
+def image_files(found: Found) -> tuple[Path, ...]:
+    """The files to hash for a found disk image: itself and its further segments; raises EvidenceError."""
+    return segment_files(found.path)
+
+
+def _with_image(item: Found | Unreadable) -> Found | Unreadable | None:
+    """The item, marked if it is a disk image; None for a further segment, Unreadable if the first is gone."""
+    if isinstance(item, Unreadable):
+        return item
+    try:
+        belongs = first_segment(item.path)
+        if belongs is not None:
+            return Unreadable(item.path, item.name, belongs[1]) if belongs[1] else None
+        return replace(item, image=recognise_file(item.path) is not None)
+    except EvidenceError:
+        # whoever opens it next is told why it cannot be read
+        return item
+
+
+def identify(found: Found, progress: Callable[[int], None] | None = None, *, algorithms: Iterable[str] = ()) -> Exhibit:
+    """Hash a found file, in one pass by all ``algorithms`` beside SHA-256, and fix its identity.
+
+    Raises EvidenceError when it cannot be read.
+    """
+    (digest, *others), size, mtime_ns = _hash(found.path, progress, ("sha256", *sorted(set(algorithms) - {"sha256"})))
+    return Exhibit(found.path, found.name, size, mtime_ns, digest, tuple(others))
 
 
 def hash_file(path: Path, progress: Callable[[int], None] | None = None, *, algorithm: str = "sha256") -> Digest:
@@ -107,7 +148,7 @@ def hash_file(path: Path, progress: Callable[[int], None] | None = None, *, algo
 
     Raises EvidenceError with path and reason, also when the file changes while it is read.
     """
-    return _hash(path, progress, algorithm)[0]
+    return _hash(path, progress, (algorithm,))[0][0]
 
 
 def unchanged(exhibit: Exhibit, progress: Callable[[int], None] | None = None) -> bool:
@@ -123,13 +164,13 @@ def check_unchanged(exhibit: Exhibit, progress: Callable[[int], None] | None = N
     """Re-hash an exhibit; raises IntegrityError that says what differs from when it was identified (rule A2)."""
     void = "the run is void; find out what changed the exhibit and scan again"
     try:
-        digest, status = _hash(exhibit.path, progress, exhibit.digest.algorithm)
+        (digest,), _, mtime_ns = _hash(exhibit.path, progress, (exhibit.digest.algorithm,))
     except EvidenceError as error:
         raise IntegrityError(f"{error}, though it was read before; {void}") from error
     if digest != exhibit.digest:
         was = f"{exhibit.digest.algorithm} was {exhibit.digest}, is {digest}"
         raise IntegrityError(f"{exhibit.path}: content changed since it was identified: {was}; {void}")
-    if status.st_mtime_ns != exhibit.mtime_ns:
+    if mtime_ns != exhibit.mtime_ns:
         raise IntegrityError(f"{exhibit.path}: modification time changed since it was identified; {void}")
 
 
@@ -140,11 +181,8 @@ def is_evidence_candidate(path: Path) -> tuple[bool, str]:
     executable, in which footage may be found; (True, "") for all else. Unreadable files are (False, reason).
     """
     try:
-        handle = open_readonly(path)
-        try:
-            head = os.read(handle, BLOCK)
-        finally:
-            os.close(handle)
+        with open_evidence(path) as file:
+            head, size = file.pread(BLOCK, 0), file.size
     except EvidenceError as error:
         return False, str(error).removeprefix(f"{path}: ")
     except OSError as error:
@@ -157,6 +195,9 @@ def is_evidence_candidate(path: Path) -> tuple[bool, str]:
         # a stream of JPEG pictures has the next one right behind the first
         several = b"\xff\xd9" + _JPEG in head or len(head) == BLOCK
         return (True, "") if several else (False, "picture (JPEG)")
+    image = recognise(head, size)
+    if image is not None:
+        return False, f"{image}, not a video; the files in it are exhibits of their own"
     for offset, signature, what in SIGNATURES:
         if head.startswith(signature, offset) and (signature != b"WEBP" or head.startswith(b"RIFF")):
             return False, f"{what}, not a video"
@@ -240,28 +281,26 @@ def _unique_names(items: list[tuple[Path, str]]) -> list[str]:
             names[index] = "/".join(own).replace("//", "/")
 
 
-def _hash(path: Path, progress: Callable[[int], None] | None, algorithm: str) -> tuple[Digest, os.stat_result]:
-    handle = open_readonly(path)
-    try:
-        before = os.fstat(handle)
-        digest = hashlib.new(algorithm, usedforsecurity=False)
-        block = bytearray(BLOCK)
-        view = memoryview(block)
-        total = 0
-        with os.fdopen(os.dup(handle), "rb", buffering=0) as file:
-            while count := file.readinto(block):
-                digest.update(view[:count])
-                total += count
+def _hash(
+    path: Path, progress: Callable[[int], None] | None, algorithms: Sequence[str]
+) -> tuple[list[Digest], int, int]:
+    """Digests, size and modification time of a file's bytes."""
+    digests = [hashlib.new(algorithm, usedforsecurity=False) for algorithm in algorithms]
+    with open_evidence(path) as file:
+        try:
+            before = file.state()
+            total = 0
+            # not beyond the size at the start: if something appends faster than we read, do not follow it for ever
+            while total <= file.size and (block := file.pread(BLOCK, total)):
+                for digest in digests:
+                    digest.update(block)
+                total += len(block)
                 if progress is not None:
-                    progress(count)
-                if total > before.st_size:
-                    # something appends faster than we read: do not follow it for ever
-                    break
-        after = os.fstat(handle)
-    except OSError as error:
-        raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
-    finally:
-        os.close(handle)
-    if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns) or total != before.st_size:
-        raise EvidenceError(f"{path}: changed while it was read; is something still writing to it?")
-    return Digest(algorithm, digest.hexdigest()), after
+                    progress(len(block))
+            after = file.state()
+        except OSError as error:
+            raise EvidenceError(f"{path}: cannot be read: {error.strerror or error}") from error
+        if before != after or total != file.size:
+            raise EvidenceError(f"{path}: changed while it was read; is something still writing to it?")
+        found = [Digest(name, digest.hexdigest()) for name, digest in zip(algorithms, digests, strict=True)]
+        return found, file.size, file.mtime_ns

@@ -188,22 +188,62 @@ class Problem:
     reason: str
     #: seconds on the stream's time line where it begins, None when it concerns the whole
     at_s: float | None = None
+    #: the first and the last PTS that it concerns, ticks of the stream; for a gap or a step, the PTS on either side
+    pts: int | None = None
+    end_pts: int | None = None
+    #: where in the exhibit's file the packet lies with which it begins; for a gap or a step, the packet behind it
+    byte: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """Where every second of a stream went; the states sum to ``duration_s``."""
+    """Where every tick of a stream went; the states sum to its ``duration`` (rule E2)."""
 
-    duration_s: float
-    analysed_s: float
-    undecodable_s: float
-    gap_s: float
-    not_requested_s: float
+    #: seconds per tick
+    time_base: Fraction
+    #: ticks whose pictures were looked at
+    analysed: int
+    #: ticks whose pictures are damaged beyond decoding, or cut off
+    undecodable: int
+    #: ticks for which nothing was recorded
+    gap: int
+    #: ticks that nobody asked for
+    not_requested: int
     frames_presented: int
     frames_damaged: int
     frames_missing: int
     detector_frames: int
     problems: tuple[Problem, ...] = field(default=())
+
+    @property
+    def duration(self) -> int:
+        """Ticks of the whole stream."""
+        return self.analysed + self.undecodable + self.gap + self.not_requested
+
+    @property
+    def duration_s(self) -> float:
+        """Seconds of the whole stream, for display; as are those that follow."""
+        return float(self.duration * self.time_base)
+
+    @property
+    def analysed_s(self) -> float:
+        """Seconds looked at."""
+        return float(self.analysed * self.time_base)
+
+    @property
+    def undecodable_s(self) -> float:
+        """Seconds damaged or cut off."""
+        return float(self.undecodable * self.time_base)
+
+    @property
+    def gap_s(self) -> float:
+        """Seconds not recorded."""
+        return float(self.gap * self.time_base)
+
+    @property
+    def not_requested_s(self) -> float:
+        """Seconds not asked for."""
+        return float(self.not_requested * self.time_base)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +280,8 @@ class StreamInfo:
     timed: bool = True
     #: seconds that the container claims beyond its last packet: it was cut off
     cut_off: Fraction = Fraction(0)
+    #: ticks from the first to the end of the last frame, by packets; counted where they have no timestamps
+    length: int = 0
 
 
 @dataclass(frozen=True, slots=True)

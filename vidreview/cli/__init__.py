@@ -26,6 +26,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "clock": ("clock", "Record what a recorder's clock showed: displayed, corrected and UTC times."),
     "clip": ("clip", "Cut evidential clips by stream copy."),
     "still": ("still", "Write lossless PNG stills of events."),
+    "verify": ("verify", "Check exhibits, derived files, index and audit log against what was recorded."),
+    "log": ("log", "Show the audit log and sign its head."),
     "track": ("track", "Run the tracker alone over MOT-format detections."),
     "validate": ("validate", "Scan labelled clips and score the method."),
     "model": ("model", "List, fetch and show detector weights."),

@@ -223,7 +223,7 @@ def _bound(text: str) -> int:
 
 
 def _named(text: str, option: str) -> str:
-    from vidreview.index.case import storable
+    from vidreview.index.rows import storable
 
     if not text.strip():
         raise UsageError(f"{option} is empty; who said it, and why, is part of the record")

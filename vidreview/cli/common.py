@@ -115,6 +115,16 @@ def clock(seconds: float) -> str:
     return f"{sign}{whole // 3600:02d}:{whole // 60 % 60:02d}:{whole % 60:02d}.{milliseconds:03d}"
 
 
+def place(at_s: float | None, pts: int | None, end_pts: int | None, byte: int | None) -> str:
+    """Where a problem lies, as far as that is known: " at 00:00:25.000, PTS 100 to 200, byte 564", or nothing."""
+    parts = [] if at_s is None else [f" at {clock(at_s)}"]
+    if pts is not None:
+        parts.append(f" PTS {pts}" if end_pts in (None, pts) else f" PTS {pts} to {end_pts}")
+    if byte is not None:
+        parts.append(f" byte {byte}")
+    return ",".join(parts)
+
+
 class Share(click.FloatRange):
     """A click type for a number of 0 or more, to ``highest`` where given, that refuses "nan", which no bound stops."""
 

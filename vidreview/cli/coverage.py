@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from vidreview.cli.common import case_option, clock, json_option, print_json, safe
+from vidreview.cli.common import case_option, json_option, place, print_json, safe
 from vidreview.cli.tables import check_filters, print_table
 
 
@@ -55,8 +55,8 @@ def _print(ledger: list[dict[str, Any]]) -> None:
     for item in ledger:
         for problem in item["problems"]:
             where = "" if item["stream"] is None else f" stream {item['stream']}"
-            when = "" if problem["at_s"] is None else f" at {clock(problem['at_s'])}"
-            click.echo(f"{safe(item['exhibit'])}{where}{when}: {problem['kind']}: {safe(problem['reason'])}")
+            lies = place(*(problem[key] for key in ("at_s", "pts", "end_pts", "byte")))
+            click.echo(f"{safe(item['exhibit'])}{where}{lies}: {problem['kind']}: {safe(problem['reason'])}")
     analysed = sum(item["states"]["analysed_s"] for item in ledger)
     total = sum(item["duration_s"] for item in ledger)
     unread = sum(item["stream"] is None for item in ledger)

@@ -120,17 +120,26 @@ class Batch:
 
     def _find(self, stream: StoredStream) -> Parent:
         from vidreview.clips import Parent
+        from vidreview.reading import evidence_size
 
         exhibit = stream.exhibit
         recorded = Parent(exhibit.name, exhibit.path, exhibit.size, exhibit.sha256)
         if self.source is None:
             return recorded
         beside = [self.source / exhibit.name, self.source / exhibit.path.name]
-        for path in (*beside, *sorted(self.source.rglob("*"))):
-            if path.is_file() and path.stat().st_size == exhibit.size and (path in beside or _same(path, recorded)):
+        for path in (*beside, *_elsewhere(self.source, exhibit.path)):
+            if evidence_size(path) == exhibit.size and (path in beside or _same(path, recorded)):
                 return replace(recorded, path=path)
         # not there: the error then names where it was looked for
         return replace(recorded, path=beside[0])
+
+
+def _elsewhere(source: Path, recorded: Path) -> Iterator[Path]:
+    """Every file of a folder, and for a disk image the file inside it that was recorded under the image's name."""
+    for path in sorted(source.rglob("*")):
+        yield path
+        if path.name in recorded.parts[:-1] and path.is_file():
+            yield path.joinpath(*recorded.parts[recorded.parts.index(path.name) + 1 :])
 
 
 def _same(path: Path, wanted: Parent) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from vidreview.cli.common import PathType, clock, json_option, plain_terminal, print_json, safe
+from vidreview.cli.common import PathType, clock, json_option, place, plain_terminal, print_json, safe
 from vidreview.errors import UsageError, VidreviewError
 
 if TYPE_CHECKING:
@@ -24,24 +24,26 @@ UNREAD = frozenset({"damage", "truncated", "undecodable"})
 def command(sources: tuple[Path, ...], with_hash: bool, as_json: bool) -> int:
     """Say what each file is: container, streams, codec, size, rate measured and declared, duration, time problems.
 
-    SOURCE is a file or a folder, which is walked. Files are identified by content and never written to. Exit status 3
-    when something could not be read, or not in full.
+    SOURCE is a file or a folder, which is walked, as is what disk images hold. Files are identified by content and
+    never written to. Exit status 3 when something could not be read, or not in full.
 
     \b
     Example:
       vidreview probe /evidence/NMC-1
       vidreview probe --json --hash front-door.dav
     """
-    from vidreview.evidence import discover
+    from vidreview.evidence import Found, discover, inside
 
     if not any(source.exists() for source in sources):
         raise UsageError(f"no such file or folder: {', '.join(safe(str(s)) for s in sources)}")
     rows = []
-    for item in discover(sources):
-        row = _examine(item, with_hash)
-        rows.append(row)
-        if not as_json:
-            _print(row)
+    for found in discover(sources):
+        of_image = inside(found) if isinstance(found, Found) and found.image else ()
+        for item in (found, *of_image):
+            row = _examine(item, with_hash)
+            rows.append(row)
+            if not as_json:
+                _print(row)
     if as_json:
         print_json([_plain(row) for row in rows])
     return 3 if any(_unread(row) for row in rows) else 0
@@ -49,7 +51,7 @@ def command(sources: tuple[Path, ...], with_hash: bool, as_json: bool) -> int:
 
 def _examine(item: Any, with_hash: bool) -> dict[str, Any]:
     """One line of the result: path and name, then ``info`` or the ``error`` why there is none."""
-    from vidreview.evidence import Unreadable, hash_file, is_evidence_candidate
+    from vidreview.evidence import Unreadable, hash_file, image_files, is_evidence_candidate
     from vidreview.media import probe
 
     row: dict[str, Any] = {"path": str(item.path), "name": item.name}
@@ -58,6 +60,11 @@ def _examine(item: Any, with_hash: bool) -> dict[str, Any]:
     try:
         if with_hash:
             row["sha256"] = str(hash_file(item.path))
+        if item.image:
+            segments = [str(path) for path in image_files(item)]
+            if with_hash:
+                row["segments_sha256"] = [str(hash_file(Path(path))) for path in segments]
+            return row | {"segments": segments}
         candidate, reason = is_evidence_candidate(item.path)
         if not candidate:
             return row | {"error": reason}
@@ -69,6 +76,8 @@ def _examine(item: Any, with_hash: bool) -> dict[str, Any]:
 def _unread(row: dict[str, Any]) -> bool:
     if "error" in row:
         return True
+    if "segments" in row:
+        return False
     return any(problem.kind in UNREAD for problem in _problems(row["info"]))
 
 
@@ -89,21 +98,30 @@ def _print(row: dict[str, Any]) -> None:
 
     name = safe(row["name"])
     click.echo(click.style(name, bold=True) if color else name)
-    if "sha256" in row:
+    if "sha256" in row and "segments" not in row:
         click.echo(f"  sha256 {row['sha256']}")
     if "error" in row:
         click.echo(warn(f"  not read: {safe(row['error'])}"))
+        return
+    if "segments" in row:
+        count = len(row["segments"])
+        click.echo(f"  disk image{f' in {count} segments' if count > 1 else ''}; what it holds follows")
+        for path, sha256 in zip(row["segments"], row.get("segments_sha256", ()), strict=False):
+            click.echo(f"  sha256 {sha256}  {safe(Path(path).name)}")
         return
     info: FileInfo = row["info"]
     made = f", says it was made {safe(info.creation_time)} (unverified)" if info.creation_time else ""
     click.echo(f"  {info.container}, {info.size:,} bytes{made}")
     for problem in info.problems:
-        click.echo(warn(f"  {problem.kind}: {safe(problem.reason)}"))
+        click.echo(warn(f"  {problem.kind}{_lies(problem)}: {safe(problem.reason)}"))
     for stream in info.streams:
         click.echo(f"  {_describe(stream)}")
         for problem in stream.problems:
-            at = "" if problem.at_s is None else f" at {clock(problem.at_s)}"
-            click.echo(warn(f"    {problem.kind}{at}: {safe(problem.reason)}"))
+            click.echo(warn(f"    {problem.kind}{_lies(problem)}: {safe(problem.reason)}"))
+
+
+def _lies(problem: Problem) -> str:
+    return place(problem.at_s, problem.pts, problem.end_pts, problem.byte)
 
 
 def _describe(stream: StreamInfo) -> str:

@@ -18,8 +18,8 @@ class Progress:
         self.plain = plain_terminal(sys.stderr)
         self._bar: Any = None
         self._files = self._number = 0
-        self._size = 0
-        self._told = 0.0
+        #: file under way → its size and the share of it that the bar shows
+        self._under_way: dict[str, tuple[int, float]] = {}
         self._footage = 0.0
         self._begun = time.monotonic()
 
@@ -35,6 +35,9 @@ class Progress:
     def begin(self, files: int, size: int) -> None:
         """So many files, of so many bytes together, are to be looked at."""
         self._files = files
+        if self._bar is not None:
+            self._bar.total = max(1, size)
+            return
         self._begun = time.monotonic()
         if not self.quiet and not self.plain:
             from tqdm import tqdm
@@ -45,19 +48,20 @@ class Progress:
             )
 
     def exhibit(self, name: str, size: int) -> None:
-        """The next file begins."""
-        self._number += 1
-        self._size, self._told = size, 0.0
+        """A file begins."""
+        self._under_way[name] = (size, 0.0)
         if self._bar is not None:
-            self._bar.set_description_str(f"{self._number}/{self._files} {safe(name)[-40:]}", refresh=True)
+            self._describe(name)
 
-    def progress(self, share: float, seconds: float) -> None:
-        """This ``share`` of the file is done; ``seconds`` more footage has been scanned."""
+    def progress(self, name: str, share: float, seconds: float) -> None:
+        """This ``share`` of a file is done; ``seconds`` more footage has been scanned."""
         self._footage += seconds
-        if self._bar is not None:
-            done = min(1.0, max(self._told, share))
+        if self._bar is not None and name in self._under_way:
+            size, told = self._under_way[name]
+            done = min(1.0, max(told, share))
             self._bar.postfix[0] = f"{self._speed():.0f} × real time"
-            self._advance(done)
+            self._advance((done - told) * size)
+            self._under_way[name] = (size, done)
 
     def provisional(self, name: str, events: int) -> None:
         """The busiest stretches of a stream have been looked at."""
@@ -70,18 +74,25 @@ class Progress:
         if self.verbose:
             self._say(f"{safe(path)}: {safe(reason)}")
 
-    def done(self, name: str, events: int, skipped: bool) -> None:
-        """The file is finished."""
+    def done(self, name: str, size: int, events: int, skipped: str) -> None:
+        """A file is finished."""
+        self._number += 1
+        size, told = self._under_way.pop(name, (size, 0.0))
         if self._bar is not None:
-            self._advance(1.0)
+            self._advance((1.0 - told) * size)
+            self._describe(next(iter(self._under_way), ""))
         if self.verbose or (self.plain and not self.quiet):
-            what = "finished before" if skipped else f"{events} event{'s' * (events != 1)}"
+            what = safe(skipped) or f"{events} event{'s' * (events != 1)}"
             self._say(f"{self._number}/{self._files} {safe(name)}: {what}, {self._speed():.0f} × real time")
 
-    def _advance(self, share: float) -> None:
-        """Draw the bar to this share of the file; its parts, as floats, may sum to a hair more than the whole."""
-        self._bar.update(min((share - self._told) * self._size, self._bar.total - self._bar.n))
-        self._told = share
+    def _describe(self, name: str) -> None:
+        """Say beside the bar how many files are done, and one that is under way."""
+        more = f" and {len(self._under_way) - 1} more" if len(self._under_way) > 1 else ""
+        self._bar.set_description_str(f"{self._number}/{self._files} {safe(name)[-40:]}{more}", refresh=True)
+
+    def _advance(self, size: float) -> None:
+        """Draw the bar so many bytes further; parts of a file, as floats, may sum to a hair more than the whole."""
+        self._bar.update(min(size, self._bar.total - self._bar.n))
 
     def _speed(self) -> float:
         return self._footage / max(1e-3, time.monotonic() - self._begun)

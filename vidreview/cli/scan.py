@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,10 @@ from vidreview.cli.common import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from vidreview.pipeline import ScanSummary
+    from vidreview.pipeline.workers import Workers
 
 
 @click.command("scan", no_args_is_help=True)
@@ -40,6 +44,39 @@ if TYPE_CHECKING:
     help="best-first looks at the busiest stretches of each file before all of it: most events are known early, as "
     "provisional ones; the result is the same.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 1024),
+    help="Files scanned at once, each in a process of its own. Default: what the machine's cores and memory can use.",
+)
+@click.option(
+    "--scheduler",
+    metavar="ADDRESS",
+    help="Hand the files to the workers of a Dask scheduler, tcp://HOST:PORT, or local for one on this machine with "
+    "--workers workers. All must see the evidence at the same path.",
+)
+@click.option(
+    "--memory-limit",
+    type=click.IntRange(256),
+    default=4096,
+    show_default=True,
+    metavar="MIB",
+    help="Memory that decoding one file may take; one that needs more is listed, and the others go on.",
+)
+@click.option(
+    "--silence-limit",
+    type=click.FloatRange(1),
+    default=120,
+    show_default=True,
+    metavar="SECONDS",
+    help="A file that gives no frame for so long is given up, and listed.",
+)
+@click.option(
+    "--hash-list",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Hashes of the seizure record, as sha256sum, sha1sum or md5sum write them; every file is compared with them.",
+)
 @click.option("--reference", help="Exhibit reference, for example NMC/1.")
 @click.option("--operator", help="Who runs the scan.")
 @click.option("--organisation", help="For whom.")
@@ -55,6 +92,11 @@ def command(
     detect_every: float | None,
     idle_every: float | None,
     order: str,
+    workers: int | None,
+    scheduler: str | None,
+    memory_limit: int,
+    silence_limit: float,
+    hash_list: Path | None,
     as_json: bool,
     quiet: bool,
     verbose: bool,
@@ -71,11 +113,19 @@ def command(
     """
     from vidreview.cli.progress import Progress
     from vidreview.errors import IntegrityError
+    from vidreview.hashlist import read_hash_list
     from vidreview.index import beside
     from vidreview.pipeline import ScanSummary, scan
+    from vidreview.pipeline.children import Limits, start_children
+    from vidreview.pipeline.cluster import join_cluster
     from vidreview.settings import load_settings
 
     settings = load_settings(settings_file, merge_gap_s=merge_gap, detect_every_s=detect_every, idle_every_s=idle_every)
+    listed = None if hash_list is None else read_hash_list(hash_list)
+    limits = Limits(memory=memory_limit << 20, silence_s=silence_limit)
+    start: Callable[[], Workers] = partial(start_children, model, settings, workers, limits)
+    if scheduler is not None:
+        start = partial(join_cluster, scheduler, model, settings, sources, workers, limits)
     facts: dict[str, Any] = {"argv": sys.argv, **{k: v for k, v in record.items() if v is not None}}
     if not quiet and (neighbour := beside(case, sources)) is not None:
         click.echo(
@@ -89,11 +139,12 @@ def command(
                 sources,
                 case,
                 settings,
-                model=model,
+                start=start,
                 observer=progress,
                 record=facts,
                 summary=summary,
                 best_first=order == "best-first",
+                hash_list=listed,
             )
         except IntegrityError as error:
             changed = error
@@ -113,6 +164,8 @@ def _print(summary: ScanSummary, case: Path) -> None:
     facts = summary.to_json()
     console = Console(no_color=plain_terminal(), highlight=False, soft_wrap=True)
     again = f", {summary.skipped} of them finished before" if summary.skipped else ""
+    copies = summary.duplicates
+    again += f", and {copies} duplicate{'s' * (copies != 1)} of exhibits, not scanned again" if copies else ""
     console.print(
         f"{summary.exhibits} exhibit{'s' * (summary.exhibits != 1)}{again}; "
         f"{facts['seconds_of_footage']:.1f} s of footage in {facts['wall_s']:.1f} s "

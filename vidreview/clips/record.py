@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from vidreview.errors import CaseError, EvidenceError, IntegrityError
-from vidreview.readonly import open_readonly
+from vidreview.reading import open_evidence
 
 _PIECE = 1 << 20
 
@@ -32,10 +32,12 @@ def check_parent(parent: Parent) -> None:
     Raises EvidenceError when it cannot be read, IntegrityError when its size or SHA-256 differ.
     """
     try:
-        size = parent.path.stat().st_size
-    except OSError as error:
+        with open_evidence(parent.path) as file:
+            size = file.size
+    except EvidenceError as error:
+        reason = str(error).removeprefix(f"{parent.path}: ")
         raise EvidenceError(
-            f"{parent.path}: exhibit {parent.name} cannot be read ({error.strerror}); if the evidence lies elsewhere "
+            f"{parent.path}: exhibit {parent.name} cannot be read ({reason}); if the evidence lies elsewhere "
             "now, name its folder with --source"
         ) from error
     if size != parent.size:
@@ -55,9 +57,11 @@ def hash_file(path: Path) -> str:
     """SHA-256 of a file's bytes; raises EvidenceError when it cannot be read."""
     digest = hashlib.sha256()
     try:
-        with os.fdopen(open_readonly(path), "rb", buffering=0) as file:
-            while piece := file.read(_PIECE):
+        with open_evidence(path) as file:
+            position = 0
+            while piece := file.pread(_PIECE, position):
                 digest.update(piece)
+                position += len(piece)
     except OSError as error:
         raise EvidenceError(f"{path}: cannot be read: {error.strerror}") from error
     return digest.hexdigest()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from vidreview.index.case import storable
+from vidreview.index.rows import storable
 
 #: what ``--order`` may be → SQL over events or tracks (``item``), their stream and exhibit
 ORDERS: dict[str, str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -9,8 +10,8 @@ from typing import Any, Final
 
 from vidreview.clocks import SECOND
 from vidreview.errors import UsageError
-from vidreview.index import schema
-from vidreview.index.case import Case, storable
+from vidreview.index import schema, seal
+from vidreview.index.case import Case
 from vidreview.index.clocks import (
     Observation,
     Observed,
@@ -26,9 +27,12 @@ from vidreview.index.clocks import (
     on_line,
 )
 from vidreview.index.filters import by_name
+from vidreview.index.rows import storable
 
 #: takes a change and its facts into the audit log, before it is committed: what is kept was always logged
 Tell = Callable[[dict[str, Any]], object]
+
+_TABLE: Final = "clock_observations"
 
 #: a reading this close to a break cannot be told to lie before or after it
 _CLEAR_OF_BREAK: Final = SECOND // 2
@@ -51,7 +55,7 @@ def add_observation(case: Case, pattern: str, statement: Statement, stream: int 
                 _check_position(select, exhibit, statement.at)
             _check_zone(exhibit, [*(one for one in before if concerns(one, exhibit)), observation])
         _insert(db, observation)
-        tell({"change": "added", **observation.to_json()})
+        tell({"change": "added", **observation.to_json(), "recorded": seal.recorded(db, _TABLE, number)})
     return observation
 
 
@@ -69,7 +73,8 @@ def withdraw_observation(case: Case, number: int, by: str, reason: str, tell: Te
             "UPDATE clock_observations SET withdrawn_utc = ?, withdrawn_by = ?, withdrawn_reason = ? WHERE id = ?",
             (withdrawal.at_utc, withdrawal.by, withdrawal.reason, number),
         )
-        tell({"change": "withdrawn", "id": observation_name(number), **asdict(withdrawal)})
+        facts = {"change": "withdrawn", "id": observation_name(number), **asdict(withdrawal)}
+        tell(facts | {"recorded": seal.recorded(db, _TABLE, number)})
     found = known[number]
     return Observation(number, found.statement, found.recorded_utc, withdrawal, found.exhibits)
 
@@ -165,8 +170,8 @@ def _check_zone(exhibit: Observed, observations: Sequence[Observation]) -> None:
 def _insert(db: sqlite3.Connection, observation: Observation) -> None:
     said = observation.statement
     db.execute(
-        "INSERT INTO clock_observations (id, shown, uncertainty_us, at_us, reference, source, zone, by, recorded_utc) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO clock_observations (id, shown, uncertainty_us, at_us, reference, source, zone, by, recorded_utc, "
+        "exhibits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             observation.number,
             said.shown.isoformat(),
@@ -177,9 +182,6 @@ def _insert(db: sqlite3.Connection, observation: Observation) -> None:
             said.zone,
             said.by,
             observation.recorded_utc,
+            json.dumps([asdict(one) for one in observation.exhibits]),
         ),
-    )
-    db.executemany(
-        "INSERT INTO clock_exhibits (observation, exhibit, name, name_raw, sha256, stream) VALUES (?, ?, ?, ?, ?, ?)",
-        [(observation.number, one.number, *storable(one.name), one.sha256, one.stream) for one in observation.exhibits],
     )

@@ -6,6 +6,7 @@ Answers within a blink: imports neither numpy nor anything that decodes.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import sqlite3
@@ -133,7 +134,10 @@ class Reader:
         clocks = self.clocks()
         reviews = dict(self._select("SELECT event, state FROM reviews ORDER BY id"))
         members: dict[int, list[str]] = {}
-        for event, track in self._select("SELECT event, track FROM event_tracks ORDER BY event, position"):
+        for event, track in self._select(
+            "SELECT e.number, t.number FROM event_tracks m JOIN events e ON e.id = m.event JOIN tracks t "
+            "ON t.id = m.track WHERE e.number IS NOT NULL ORDER BY e.number, m.position"
+        ):
             members.setdefault(event, []).append(track_name(track))
         columns = (
             f"item.id, item.stream, {_PLACE}, exhibit.sha256, item.class, item.label, item.start_pts, item.end_pts, "
@@ -175,13 +179,13 @@ class Reader:
         clocks = self.clocks()
         columns = (
             f"item.id, item.stream, {_PLACE}, item.class, item.start_pts, item.end_pts, item.start_s, item.end_s, "
-            "item.score, item.detections, item.dropped"
+            "item.score, item.detections, item.dropped, item.row"
         )
         for number, place, name, raw, stream, num, den, kind, start, end, start_s, end_s, score, *rest in self._items(
-            "tracks", columns, query, ORDERS
+            "numbered_tracks", columns, query, ORDERS
         ):
-            detections, dropped = rest
-            course = self.track_points(number)  # one at a time: those of a whole case may not fit in memory
+            detections, dropped, row = rest
+            course = self._points(row)  # one at a time: those of a whole case may not fit in memory
             item = {
                 "id": track_name(number),
                 "exhibit": _name(name, raw),
@@ -221,7 +225,7 @@ class Reader:
             "stationary",
             "dropped",
         )
-        for number, name, raw, *rest in self._items("tracks", columns, query, ORDERS):
+        for number, name, raw, *rest in self._items("numbered_tracks", columns, query, ORDERS):
             yield {"exhibit": _name(name, raw)} | dict(zip(names, (number, *rest), strict=True))
 
     def clocks(self) -> CaseClocks:
@@ -229,8 +233,12 @@ class Reader:
         return CaseClocks(self._select)
 
     def track_points(self, number: int) -> list[points.StoredPoint]:
-        """The points of one track."""
-        rows = self._select("SELECT points FROM track_points WHERE track = ?", [number])
+        """The points of the track of this number."""
+        rows = self._select("SELECT id FROM tracks WHERE number = ?", [number])
+        return self._points(rows[0][0]) if rows else []
+
+    def _points(self, row: int) -> list[points.StoredPoint]:
+        rows = self._select("SELECT points FROM track_points WHERE track = ?", [row])
         return points.unpack(rows[0][0]) if rows else []
 
     def coverage(self, exhibits: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -241,33 +249,41 @@ class Reader:
         clause, values = by_name(exhibits) if exhibits else ("true", [])
         result = []
         for row in self._select(
-            "SELECT exhibit.id, exhibit.name, exhibit.name_raw, exhibit.state, stream.id, stream.number, "
-            "stream.duration_s, c.duration_s, c.analysed_s, c.undecodable_s, c.gap_s, c.not_requested_s, "
+            "SELECT exhibit.id, exhibit.name, exhibit.name_raw, exhibit.state, original.name, original.name_raw, "
+            "stream.id, stream.number, stream.duration_s, stream.time_base_num, stream.time_base_den, "
+            "c.analysed, c.undecodable, c.gap, c.not_requested, "
             "c.frames_presented, c.frames_damaged, c.frames_missing, c.detector_frames "
-            "FROM exhibits exhibit LEFT JOIN streams stream ON stream.exhibit = exhibit.id "
+            "FROM exhibits exhibit LEFT JOIN exhibits original ON original.id = exhibit.duplicate_of "
+            "LEFT JOIN streams stream ON stream.exhibit = exhibit.id "
             f"LEFT JOIN coverage c ON c.stream = stream.id WHERE {clause} ORDER BY exhibit.id, stream.number",
             values,
         ):
-            exhibit, name, raw, state, stream, number, probed, *ledger = row
+            exhibit, name, raw, state, original, original_raw, stream, number, probed, num, den, *ledger = row
             problems = self._problems(exhibit, stream)
+            if state == "duplicate":
+                same = (
+                    _name(original, original_raw) if original is not None else "an exhibit that is not there any more"
+                )
+                reason = f"the same content as {same}, which is scanned in its place"
+                problems.append(_problem("duplicate", reason))
+            elif state == "image":
+                problems.append(_problem("image", _IMAGE))
             if ledger[0] is None:
                 # known by its container's word only: none of it was looked at
-                ledger = [probed or 0.0, 0.0, 0.0, 0.0, probed or 0.0, 0, 0, 0, 0]
-                if stream is not None or state == "running":
-                    problems.append({"kind": "unfinished", "reason": _UNFINISHED[state], "at_s": None})
-            duration, analysed, undecodable, gap, not_requested, presented, damaged, missing, looks = ledger
+                ledger = [0, 0, 0, round(probed * den / num) if probed else 0, 0, 0, 0, 0]
+                if stream is not None or state in ("running", "pending"):
+                    problems.append(_problem("unfinished", _UNFINISHED[state]))
+            *ticks, presented, damaged, missing, looks = ledger
+            seconds = _rounded(ticks, Fraction(num, den) if num else Fraction(1))
             result.append(
                 {
                     "exhibit": _name(name, raw),
                     "stream": number,
-                    "duration_s": round(duration, 6),
+                    "time_base": f"{num}/{den}" if num else None,
+                    "duration_s": seconds[-1],
+                    "ticks": {"duration": sum(ticks)} | dict(zip(_STATES, ticks, strict=True)),
                     "frames_presented": presented,
-                    "states": {
-                        "analysed_s": round(analysed, 6),
-                        "undecodable_s": round(undecodable, 6),
-                        "gap_s": round(gap, 6),
-                        "not_requested_s": round(not_requested, 6),
-                    },
+                    "states": {f"{state}_s": value for state, value in zip(_STATES, seconds, strict=False)},
                     "frames": {"decoded": presented, "damaged": damaged, "missing": missing},
                     "detector_frames": looks,
                     "problems": problems,
@@ -281,13 +297,14 @@ class Reader:
         if numbers is not None and not numbers:
             return []
         columns = (
-            f"item.id, item.start_pts, item.end_pts, item.peak_pts, item.start_s, item.end_s, item.peak_s, {_STREAM}"
+            "item.id, item.start_pts, item.end_pts, item.peak_pts, item.start_s, item.end_s, item.peak_s, item.row, "
+            f"{_STREAM}"
         )
         result = []
-        for number, start, end, peak, start_s, end_s, peak_s, *stream in self._items(
-            "events", columns, query, {"start": "item.id"}
+        for number, start, end, peak, start_s, end_s, peak_s, row, *stream in self._items(
+            "numbered_events", columns, query, {"start": "item.id"}
         ):
-            first_frame, last_frame, peak_frame = self._frames(number, peak_s)
+            first_frame, last_frame, peak_frame = self._frames(number, row, peak_s)
             result.append(
                 EventPlace(
                     number=number,
@@ -322,7 +339,10 @@ class Reader:
 
     def numbers(self, table: str) -> tuple[int, int, int]:
         """How many ``events`` or ``tracks`` there are, the lowest number and the highest."""
-        query = {name: f"SELECT count(*), min(id), max(id) FROM {name}" for name in ("events", "tracks")}[table]
+        query = {
+            name: f"SELECT count(*), min(number), max(number) FROM {name} WHERE number IS NOT NULL"
+            for name in ("events", "tracks")
+        }[table]
         count, lowest, highest = self._select(query)[0]
         return count, lowest or 0, highest or 0
 
@@ -331,28 +351,29 @@ class Reader:
         analysed, total = self._select(
             "SELECT coalesce(sum(analysed_s), 0), coalesce(sum(duration_s), 0) FROM coverage"
         )[0]
-        left = self._select("SELECT count(*) FROM exhibits WHERE state IN ('failed', 'running')")[0][0]
+        left = self._select("SELECT count(*) FROM exhibits WHERE state IN ('failed', 'running', 'pending')")[0][0]
         return analysed, total, left
 
-    def _frames(self, event: int, peak_s: float) -> tuple[int, int, int]:
+    def _frames(self, number: int, row: int, peak_s: float) -> tuple[int, int, int]:
         course: list[tuple[float, int]] = []
         for (blob,) in self._select(
-            "SELECT points FROM track_points JOIN event_tracks USING (track) WHERE event = ?", [event]
+            "SELECT points FROM track_points JOIN event_tracks USING (track) WHERE event = ?", [row]
         ):
             course += [(point.seconds, point.frame) for point in points.unpack(blob)]
         if not course:
-            raise CaseError(f"event {event_name(event)} has no track in case.db; run 'vidreview verify'")
+            raise CaseError(f"event {event_name(number)} has no track in case.db; run 'vidreview verify'")
         peak = min(course, key=lambda place: (abs(place[0] - peak_s), place))[1]
         frames = [frame for _, frame in course]
         return min(frames), max(frames), peak
 
     def _problems(self, exhibit: int, stream: int | None) -> list[dict[str, Any]]:
         rows = self._select(
-            "SELECT kind, reason, at_s FROM problems WHERE exhibit = ? AND (stream IS ? OR stream IS NULL) "
-            "GROUP BY kind, reason, at_s ORDER BY min(id)",
+            "SELECT kind, reason, at_s, pts, end_pts, byte FROM problems "
+            "WHERE exhibit = ? AND (stream IS ? OR stream IS NULL) "
+            "GROUP BY kind, reason, at_s, pts, end_pts, byte ORDER BY min(id)",
             [exhibit, stream],
         )
-        return [{"kind": kind, "reason": reason, "at_s": at_s} for kind, reason, at_s in rows]
+        return [_problem(*row) for row in rows]
 
     def _stills(self) -> dict[int, str]:
         with contextlib.suppress(OSError):
@@ -385,12 +406,36 @@ class Reader:
             raise CaseError(f"cannot read the case {self.folder}: {error}; {hint}") from error
 
 
+_IMAGE = "a disk image: the files in it are exhibits of their own"
+
+#: What a tick of a stream may be, in the order they are listed.
+_STATES = ("analysed", "undecodable", "gap", "not_requested")
+
 _UNFINISHED = {
+    "pending": "its turn to be scanned did not come; run 'vidreview scan' again",
+    "scanned": "this stream was not analysed",
     "running": "the scan of this exhibit was not finished; run 'vidreview scan' again",
     "done": "this stream was not analysed",
     "partial": "this stream was not analysed",
     "failed": "this stream was not analysed: the scan of this exhibit failed",
 }
+
+
+def _problem(
+    kind: str,
+    reason: str,
+    at_s: float | None = None,
+    pts: int | None = None,
+    end_pts: int | None = None,
+    byte: int | None = None,
+) -> dict[str, Any]:
+    return {"kind": kind, "reason": reason, "at_s": at_s, "pts": pts, "end_pts": end_pts, "byte": byte}
+
+
+def _rounded(ticks: Sequence[int], time_base: Fraction) -> list[float]:
+    """Seconds of each part and of the whole, to a microsecond, so that the parts still add up to the whole."""
+    edges = [round(sum(ticks[:k]) * time_base * 1_000_000) for k in range(len(ticks) + 1)]
+    return [(b - a) / 1e6 for a, b in itertools.pairwise(edges)] + [edges[-1] / 1e6]
 
 
 def event_name(number: int) -> str:

@@ -175,6 +175,79 @@ CREATE VIEW all_events AS
         1 AS provisional FROM provisional_events;
 """
 
+_TURNS = """
+-- every file of a scan is listed from its beginning (pending), may be known to its end before its turn to be numbered
+-- has come (scanned), or be a copy of another (duplicate), or a disk image, whose files are exhibits too (image)
+CREATE TABLE exhibits_new (
+    id INTEGER PRIMARY KEY,             -- also the order in which they are listed
+    run INTEGER NOT NULL REFERENCES runs(id),
+    name TEXT NOT NULL,                 -- bytes that are not UTF-8 written \\xNN
+    name_raw BLOB,                      -- the bytes, where name does not hold them
+    path TEXT NOT NULL,
+    path_raw BLOB,
+    size INTEGER,
+    mtime_ns INTEGER,
+    sha256 TEXT,
+    reference TEXT,
+    state TEXT NOT NULL CHECK (state IN
+        ('pending', 'running', 'scanned', 'done', 'partial', 'failed', 'duplicate', 'image')),
+    settings_sha256 TEXT NOT NULL,
+    model_sha256 TEXT,
+    info TEXT,                          -- JSON of FileInfo
+    reason TEXT,                        -- why it could not be read, or only in part
+    duplicate_of INTEGER,               -- exhibit of the same content; it may be scanned anew in between
+    hashes TEXT                         -- JSON: algorithm -> digest, those of the list of hashes it was checked against
+);
+INSERT INTO exhibits_new SELECT id, run, name, name_raw, path, path_raw, size, mtime_ns, sha256, reference, state,
+    settings_sha256, model_sha256, info, reason, NULL, NULL FROM exhibits;
+DROP TABLE exhibits;
+ALTER TABLE exhibits_new RENAME TO exhibits;
+CREATE INDEX exhibits_by_content ON exhibits (sha256);
+CREATE INDEX exhibits_by_path ON exhibits (path);
+CREATE INDEX exhibits_by_original ON exhibits (duplicate_of) WHERE duplicate_of IS NOT NULL;
+-- the number people see; NULL until the exhibits before have theirs, so that it does not depend on who is done first
+ALTER TABLE tracks ADD COLUMN number INTEGER;
+ALTER TABLE events ADD COLUMN number INTEGER;
+UPDATE tracks SET number = id;
+UPDATE events SET number = id;
+CREATE UNIQUE INDEX tracks_by_number ON tracks (number);
+CREATE UNIQUE INDEX events_by_number ON events (number);
+DROP VIEW all_events;
+-- "row" is the number that other tables know it by
+CREATE VIEW all_events AS
+    SELECT number AS id, id AS row, stream, class, label, start_pts, end_pts, start_s, end_s, peak_pts, peak_s,
+        max_count, score, 0 AS provisional FROM events WHERE number IS NOT NULL
+    UNION ALL
+    SELECT id, NULL, stream, class, label, start_pts, end_pts, start_s, end_s, peak_pts, peak_s,
+        max_count, score, 1 AS provisional FROM provisional_events;
+CREATE VIEW numbered_events AS
+    SELECT number AS id, id AS row, stream, class, label, start_pts, end_pts, start_s, end_s, peak_pts, peak_s,
+        max_count, score FROM events WHERE number IS NOT NULL;
+CREATE VIEW numbered_tracks AS
+    SELECT number AS id, id AS row, stream, class, label, start_pts, end_pts, start_s, end_s, score, detections,
+        stationary, dropped FROM tracks WHERE number IS NOT NULL;
+"""
+
+_TICKS = """
+-- ticks of the stream's time base are the truth; the seconds beside them are for display. What an earlier version wrote
+-- was exact but for the last digit of a float: rounding gives its ticks back
+ALTER TABLE coverage ADD COLUMN analysed INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN undecodable INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN gap INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE coverage ADD COLUMN not_requested INTEGER NOT NULL DEFAULT 0;
+UPDATE coverage SET
+    undecodable = CAST(round(coverage.undecodable_s * time_base_den / time_base_num) AS INTEGER),
+    gap = CAST(round(coverage.gap_s * time_base_den / time_base_num) AS INTEGER),
+    not_requested = CAST(round(coverage.not_requested_s * time_base_den / time_base_num) AS INTEGER),
+    analysed = CAST(round(coverage.duration_s * time_base_den / time_base_num) AS INTEGER)
+    FROM streams WHERE streams.id = coverage.stream;
+UPDATE coverage SET analysed = max(0, analysed - undecodable - gap - not_requested);
+-- where a problem lies: ticks of the stream, and the packet's offset in the exhibit's file; NULL where it is not known
+ALTER TABLE problems ADD COLUMN pts INTEGER;
+ALTER TABLE problems ADD COLUMN end_pts INTEGER;
+ALTER TABLE problems ADD COLUMN byte INTEGER;
+"""
+
 _CLOCKS = """
 -- what people observed of a recorder's clock (rule B3); never deleted, only marked as withdrawn
 CREATE TABLE clock_observations (
@@ -190,18 +263,23 @@ CREATE TABLE clock_observations (
     withdrawn_utc TEXT,
     withdrawn_by TEXT,
     withdrawn_reason TEXT,
+    -- JSON: number, name, SHA-256 and stream of each exhibit it is about, as they were then. No reference: what a
+    -- person wrote stays when an exhibit is scanned again, and its content is what links it
+    exhibits TEXT NOT NULL,
     CHECK (at_us IS NOT NULL OR reference IS NOT NULL),
     CHECK ((reference IS NULL) = (source IS NULL))
 );
--- no reference to exhibits: what a person wrote stays when an exhibit is scanned again; its content is what links it
-CREATE TABLE clock_exhibits (
-    observation INTEGER NOT NULL REFERENCES clock_observations(id),
-    exhibit INTEGER NOT NULL,           -- its number and name when the observation was recorded
-    name TEXT NOT NULL,
-    name_raw BLOB,
-    sha256 TEXT,
-    stream INTEGER,                     -- index within the container, for a reading
-    PRIMARY KEY (observation, exhibit)
+"""
+
+_SEALS = """
+-- hashes of rows as they were when the exhibit's scan ended; the hash over those of each table is in the audit log.
+-- NULL does not count in them: columns added to a sealed table later must be NULL in the rows that are there
+CREATE TABLE seals (
+    exhibit INTEGER NOT NULL REFERENCES exhibits(id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,                 -- name of the table
+    row TEXT NOT NULL,                  -- its key, parts joined by "/"; of detections stream and block of numbers
+    sha256 BLOB NOT NULL,
+    PRIMARY KEY (exhibit, kind, row)
 ) WITHOUT ROWID;
 """
 
@@ -209,7 +287,10 @@ CREATE TABLE clock_exhibits (
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001 first tables", _FIRST),
     ("0002 provisional events", _PROVISIONAL),
-    ("0003 clock observations", _CLOCKS),
+    ("0003 turns and numbers", _TURNS),
+    ("0004 coverage in ticks", _TICKS),
+    ("0005 clock observations", _CLOCKS),
+    ("0006 seals", _SEALS),
 )
 
 
@@ -238,7 +319,8 @@ def check_is_case(db: sqlite3.Connection, where: str) -> int:
 def migrate(db: sqlite3.Connection, where: str, version: str) -> list[str]:
     """Apply what is missing, each step in its own transaction, recorded with its time; returns the names applied.
 
-    ``db`` must be in autocommit mode. Raises CaseError as ``check_is_case`` does.
+    ``db`` must be in autocommit mode and not watch over foreign keys: a step may put a table in another's place. Raises
+    CaseError as ``check_is_case`` does.
     """
     present = check_is_case(db, where)
     applied: list[str] = []

@@ -13,7 +13,6 @@ import os
 from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -23,21 +22,22 @@ import av.error
 
 from vidreview.colours import to_bgr
 from vidreview.errors import MediaError
+from vidreview.media.damage import Sent, Stretches
 from vidreview.media.pixels import luma
-from vidreview.media.probe import MAX_PIXELS, demux, probe, refusal, truncated_problem, untimed_problem
+from vidreview.media.probe import MAX_PIXELS, demux, probe, refusal
 from vidreview.media.source import Source
 from vidreview.media.timeline import DISORDER_INTERVALS, Ledger, Placed, Timeline
-from vidreview.model import Coverage, Frame, MediaTime, Problem, StreamInfo
+from vidreview.model import Coverage, Frame, MediaTime, StreamInfo
 
 if TYPE_CHECKING:
     from av.packet import Packet
     from av.video.frame import VideoFrame
 
 #: Problems of these kinds are found again, and better, while decoding.
-_MEASURED_HERE: Final = frozenset(
+MEASURED_HERE: Final = frozenset(
     (
         *("gap", "reset", "clock-step", "missing-time", "bad-time", "duplicate-time"),
-        *("non-monotonic", "truncated", "no-timestamps", "damage"),
+        *("non-monotonic", "damage"),
     )
 )
 #: Codecs whose every damage FFmpeg tells, when asked to, while it decodes several frames at once; the others are read
@@ -53,6 +53,7 @@ MOST_THREADS: Final = 6
 HELD_BACK: Final = 4
 #: Packets are remembered so far back, for finding out whose a picture is, and what a hole in time held.
 _REMEMBERED: Final = 512
+_UNKNOWN: Final = Sent(None, None)
 
 
 def _cores() -> int:
@@ -66,8 +67,8 @@ class _Decoded:
 
     picture: VideoFrame
     packet: int
-    #: of its packet, None without one
-    pts: int | None
+    #: where its packet lies
+    at: Sent
     damaged: bool
 
 
@@ -114,21 +115,20 @@ class Frames:
         #: the ledger as of the last frame handed out, where later ones are held back
         self._told: Ledger | None = None
         self._given = 0
+        #: what the demuxer said that failed
         self._failures: list[str] = []
-        self._problems: list[Problem] = []
-        #: the last packets, and those of them that gave no picture (yet): number → PTS
-        self._sent: dict[int, int | None] = {}
-        self._unseen: dict[int, int | None] = {}
+        #: the last packets, and those of them that gave no picture (yet)
+        self._sent: dict[int, Sent] = {}
+        self._unseen: dict[int, Sent] = {}
         self._flagged: set[int] = set()
         self._failed_packets: set[int] = set()
         self._packets = 0
         self._with_picture = 0
-        self._failed = 0
+        self._failed = Stretches("damage", "failed to decode", "packet")
         self._failed_unplaced = 0
         self._broken = False
         self._number = 0
-        self._damaged = 0
-        self._first_damaged = 0.0
+        self._damaged = Stretches("damage", "flagged broken, or missing what they build on", "frame")
         self._missing = 0
         self._last: Placed[_Decoded] | None = None
         self._shape: tuple[int, int] | None = None
@@ -158,31 +158,20 @@ class Frames:
         line, info = self._line, self.info
         # frames that are held back have not been presented to anyone
         ledger, finished = (self._told, False) if self._told else (self._ledger, self._finished)
-        not_requested = Fraction(0)
         # while reading, the last frame's own interval is not in the ledger yet
         held = 0 if finished or self._last is None else line.interval
-        total = (ledger.total + held) * info.time_base
-        cut_off = info.cut_off
-        if not finished and info.duration_s is not None:
-            not_requested = max(Fraction(0), Fraction(info.duration_s) - total)
-        undecodable = ledger.undecodable * info.time_base + cut_off
-        problems = [*self._problems, *line.problems()]
-        problems += [p for p in info.problems if p.kind not in _MEASURED_HERE]
-        if not info.timed:
-            problems.append(untimed_problem(info.frame_interval))
-        if cut_off:
-            problems.append(truncated_problem(info))
-        problems += self._damage_problems()
-        missing = self._missing + round(cut_off / info.frame_interval)
+        cut_off = round(info.cut_off / info.time_base)
+        problems = [*line.problems(), *self._failed.problems(), *self._damaged.problems()]
+        problems += [p for p in info.problems if p.kind not in MEASURED_HERE]
         return Coverage(
-            duration_s=float(total + not_requested + cut_off),
-            analysed_s=float((ledger.analysed + held) * info.time_base),
-            undecodable_s=float(undecodable),
-            gap_s=float(ledger.gap * info.time_base),
-            not_requested_s=float(not_requested),
+            time_base=info.time_base,
+            analysed=ledger.analysed + held,
+            undecodable=ledger.undecodable + cut_off,
+            gap=ledger.gap,
+            not_requested=0 if finished else max(0, info.length - ledger.total - held),
             frames_presented=self._given,
-            frames_damaged=self._damaged,
-            frames_missing=missing,
+            frames_damaged=self._damaged.count,
+            frames_missing=self._missing + round(info.cut_off / info.frame_interval),
             detector_frames=detector_frames,
             problems=tuple(problems),
         )
@@ -236,7 +225,14 @@ class Frames:
 
     def _damage_seen(self) -> bool:
         """True once anything has shown that is not as it should be."""
-        return bool(self._failed or self._failures or self._flagged or self._damaged or self._missing or self._broken)
+        return bool(
+            self._failed.count
+            or self._failures
+            or self._flagged
+            or self._damaged.count
+            or self._missing
+            or self._broken
+        )
 
     def _read(self) -> Iterator[Frame]:
         for packet in demux(self._source, [self._stream], self._failures):
@@ -254,8 +250,7 @@ class Frames:
             packet.pts = None
         elif packet is not None:
             self._sent.pop(self._packets - _REMEMBERED, None)
-            self._sent[self._packets] = packet.pts
-            self._unseen[self._packets] = packet.pts
+            self._sent[self._packets] = self._unseen[self._packets] = Sent(packet.pts, self._source.byte(packet))
             if packet.is_corrupt:
                 self._flagged.add(self._packets)
             # A decoder hands the PTS on to the picture as it is: put there, the packet's number tells whose that is.
@@ -275,7 +270,7 @@ class Frames:
             flagged = bool(picture.is_corrupt) or number in self._flagged
             if picture.key_frame and not flagged:
                 self._broken = False
-            found.append(_Decoded(picture, number, self._sent.get(number), flagged or self._broken))
+            found.append(_Decoded(picture, number, self._sent.get(number, _UNKNOWN), flagged or self._broken))
         self._forget()
         return found
 
@@ -292,18 +287,21 @@ class Frames:
 
     def _fail(self, error: Exception, packet: Packet[Any] | None) -> None:
         if packet is not None:
-            self._failed += 1
+            number = self._packets - 1
+            sent = self._sent.get(number, _UNKNOWN)
+            at_s = self._line.seconds(self._line.position(sent.pts))
+            if not self.info.timed:
+                sent = Sent(None, sent.byte)  # what the demuxer made up
+            self._failed.add(number, sent, at_s, str(getattr(error, "strerror", None) or error))
             self._failed_unplaced += 1
-            self._failed_packets.add(self._packets - 1)
+            self._failed_packets.add(number)
             self._forget()
         # what follows builds on a picture that is not there, until one that stands alone
         self._broken = True
-        if len(self._failures) < 3:
-            self._failures.append(str(getattr(error, "strerror", None) or error))
 
     def _place(self, decoded: _Decoded) -> Iterator[Frame]:
         lost, self._failed_unplaced = self._failed_unplaced, 0
-        for placed in self._line.push(decoded.pts, decoded, lost):
+        for placed in self._line.push(decoded.at.pts, decoded, lost, decoded.at.byte):
             yield self._frame(placed)
 
     def _frame(self, placed: Placed[_Decoded]) -> Frame:
@@ -319,11 +317,14 @@ class Frames:
                 self._line.note_gap(placed)
             if broke:
                 text = f"{lost} packet(s) could not be decoded before PTS {placed.pts}"
-                self._line.note("damage", text, placed.position - placed.step)
+                before, number = self._last.pts, self._last.payload.packet
+                byte = self._hole(range(number + 1, decoded.packet), placed.byte).byte
+                self._line.note("damage", text, placed.position - placed.step, before, placed.pts, byte)
         self._missing += lost
         shape = (picture.height, picture.width)
         if self._shape not in (None, shape):
-            self._line.note("geometry", f"the picture changes to {shape[1]}x{shape[0]}", placed.position)
+            text = f"the picture changes to {shape[1]}x{shape[0]}"
+            self._line.note("geometry", text, placed.position, placed.pts, placed.pts, placed.byte)
             broke = True
         self._shape, self._last = shape, placed
         frame = Frame(
@@ -336,9 +337,7 @@ class Frames:
             discontinuity=broke or bool(placed.event),
         )
         if decoded.damaged:
-            if not self._damaged:
-                self._first_damaged = frame.seconds
-            self._damaged += 1
+            self._damaged.add(frame.number, Sent(placed.pts, placed.byte), frame.seconds)
         self._number += 1
         return frame
 
@@ -349,12 +348,12 @@ class Frames:
             return placed.lost
         if last is None:
             first = placed.payload.packet
-            return sum(1 for n, pts in self._unseen.items() if (n < first if pts is None else pts < placed.pts))
+            return sum(1 for n, at in self._unseen.items() if (n < first if at.pts is None else at.pts < placed.pts))
         if 2 * placed.step <= 3 * placed.nominal:
             return 0
         # in disordered streams a picture may still come; only what failed, or left a long hole, is lost for certain
         hole = placed.step > DISORDER_INTERVALS * placed.nominal
-        between = [n for n, pts in self._unseen.items() if pts is not None and last.pts < pts < placed.pts]
+        between = [n for n, at in self._unseen.items() if at.pts is not None and last.pts < at.pts < placed.pts]
         return max(placed.lost, sum(1 for n in between if hole or n in self._failed_packets))
 
     def _lead_in(self, placed: Placed[_Decoded], lost: int) -> bool:
@@ -366,10 +365,16 @@ class Frames:
             return False
         ticks = lost * placed.nominal
         self._ledger.undecodable += ticks
-        self._line.note(
-            "damage", f"{lost} packet(s) before the first picture could not be decoded: no key frame, or damage", 0
-        )
+        text = f"{lost} packet(s) before the first picture could not be decoded: no key frame, or damage"
+        first = self._hole(range(placed.payload.packet), placed.byte)
+        pts = placed.pts if first.pts is None or not self.info.timed else min(first.pts, placed.pts)
+        self._line.note("damage", text, 0, pts, placed.pts, first.byte)
         return False
+
+    def _hole(self, numbers: range, otherwise: int | None) -> Sent:
+        """The first of these packets that gave no picture; one at byte ``otherwise`` when none is remembered."""
+        lost = next((number for number in self._unseen if number in numbers), None)
+        return Sent(None, otherwise) if lost is None else self._unseen[lost]
 
     def _finish(self) -> None:
         """Account for the last frame's own interval and for what came after it."""
@@ -381,7 +386,7 @@ class Frames:
         missing = self._packets - self._with_picture
         # two packets a picture, all along, are the two fields of interlaced pictures
         fields = self._with_picture and abs(missing - self._with_picture) * 20 <= self._with_picture
-        if fields and not self._failed:
+        if fields and not self._failed.count:
             return
         rest = max(0, missing - self._missing)
         if not rest:
@@ -389,18 +394,12 @@ class Frames:
         if last is None:
             self._ledger.undecodable += rest * nominal
         else:
-            after = [p for p in self._unseen.values() if p is not None and p > last.pts]
+            after = [at.pts for at in self._unseen.values() if at.pts is not None and at.pts > last.pts]
             tail = min(len(after) if self.info.timed else rest, rest)
             self._ledger.undecodable += tail * nominal
         self._missing += rest
-        line.note("damage", f"{rest} packet(s) gave no picture", None if last is None else last.position)
-
-    def _damage_problems(self) -> list[Problem]:
-        found = []
-        if self._failed:
-            why = "; ".join(dict.fromkeys(self._failures)) or "decoder error"
-            found.append(Problem("damage", f"{self._failed} packet(s) failed to decode: {why}"))
-        if self._damaged:
-            text = f"{self._damaged} frame(s) flagged broken, or missing what they build on"
-            found.append(Problem("damage", text, self._first_damaged))
-        return found
+        lost = list(self._unseen.values())[-rest:]
+        known = [at.pts for at in lost if at.pts is not None and self.info.timed]
+        first, end = (min(known), max(known)) if known else (None, None)
+        at, byte = None if last is None else last.position, lost[0].byte if lost else None
+        line.note("damage", f"{rest} packet(s) gave no picture", at, first, end, byte)

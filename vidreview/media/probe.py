@@ -15,8 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidreview.errors import MediaError
+from vidreview.media.damage import Sent, Stretches, spoilt
+from vidreview.media.extent import MATROSKA, MAX_CLAIM_S, extent, matroska_rest
 from vidreview.media.source import Source, is_cover
-from vidreview.media.timeline import CLOCK_STEP_S, GAP_S, Timeline
+from vidreview.media.timeline import ABSURD_TICKS, CLOCK_STEP_S, GAP_S, Timeline
 from vidreview.model import FileInfo, Problem, StreamInfo
 
 if TYPE_CHECKING:
@@ -30,6 +32,8 @@ ASSUMED_INTERVAL: Final = Fraction(1, 25)
 #: Larger pictures are refused: no camera makes them, and one frame would take all memory.
 MAX_SIDE: Final = 16384
 MAX_PIXELS: Final = 100_000_000
+#: No camera takes more pictures a second.
+MAX_RATE: Final = 1000
 #: Containers whose header says how long the recording is; of others FFmpeg merely estimates it.
 CLAIMING: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flv", "mxf", "wtv", "nut"})
 #: A demuxer that fails so often in a row is given up.
@@ -46,12 +50,16 @@ class _Measured:
 
     stream: VideoStream
     ticks: array[int] = field(default_factory=lambda: array("q"))
+    #: where in the file each packet lies, -1 where the container does not tell
+    bytes: array[int] = field(default_factory=lambda: array("q"))
+    spoilt: Stretches = field(default_factory=lambda: Stretches("spoilt", "cannot be whole", "packet"))
     hidden: int = 0
     corrupt: int = 0
     last_duration: int = 0
     sent: int = 0
     broken: int = 0
     first: VideoFrame | None = None
+    codec: str = ""
     refused: str | None = None
 
 
@@ -70,9 +78,10 @@ def probe(path: Path) -> FileInfo:
         if not streams:
             kinds = ", ".join(sorted({s.type for s in container.streams})) or "no"
             raise MediaError(f"{path}: no video stream; {source.format} with {kinds} stream(s) only")
-        measured = {s.index: _Measured(s) for s in streams}
-        ends = _read_packets(source, measured, problems)
-        infos = [_stream_info(source, m, ends) for m in measured.values()]
+        measured = {s.index: _Measured(s, codec=s.codec_context.name if s.codec_context else "") for s in streams}
+        ends, read = _read_packets(source, measured, problems)
+        missing = _check_extent(source, read, problems)
+        infos = [_stream_info(source, m, ends, missing) for m in measured.values()]
         if all(info.packets == 0 for info in infos):
             raise MediaError(f"{path}: a {source.format} header without a single picture behind it")
         if all(m.first is None for m in measured.values()):
@@ -117,15 +126,33 @@ def demux(
                 return
 
 
-def _read_packets(source: Source, measured: dict[int, _Measured], problems: list[Problem]) -> Fraction:
-    """Measure all packets; returns the end of the last one of any sound or video stream, seconds."""
+def _check_extent(source: Source, read: int, problems: list[Problem]) -> int:
+    """Bytes that the container's own word places beyond the end of the file; ``read`` were in packets."""
+    told = extent(source.read_at, source.offset, source.size, source.format)
+    missing = max(0, told.reach - source.size)
+    if missing:
+        text = f"the container's own sizes point {missing} bytes beyond the end of the file: truncated, or damaged"
+        problems.append(Problem("truncated", text, byte=source.size))
+    if told.broken is not None:
+        text = "the container's structure is broken: what follows may be lost in part"
+        problems.append(Problem("structure", text, byte=told.broken))
+    others = any(s.type not in ("video", "audio") for s in source.container.streams)
+    if told.media is not None and not others and (told.media - read) * 100 > told.media:
+        text = f"{told.media - read} bytes of media data belong to no picture or sound that the index lists"
+        problems.append(Problem("unread", text))
+    return missing
+
+
+def _read_packets(source: Source, measured: dict[int, _Measured], problems: list[Problem]) -> tuple[Fraction, int]:
+    """Measure all packets; returns the end of the last one of any sound or video stream, seconds, and their bytes."""
     failures: list[str] = []
     late: list[int] = []
+    size = 0
     sound = [s for s in source.container.streams if s.type == "audio"]
     latest: dict[int, int] = {}
     for packet in demux(source, [m.stream for m in measured.values()] + sound, failures, late):
         one = measured.get(packet.stream_index)
-        pts = packet.pts
+        pts, size = packet.pts, size + packet.size
         if one is None:
             if pts is not None:
                 latest[packet.stream_index] = max(latest.get(packet.stream_index, 0), pts + (packet.duration or 0))
@@ -133,7 +160,11 @@ def _read_packets(source: Source, measured: dict[int, _Measured], problems: list
         if packet.is_discard:
             one.hidden += 1
             continue
-        one.ticks.append(NO_PTS if pts is None else pts)
+        one.ticks.append(NO_PTS if pts is None or not -ABSURD_TICKS < pts < ABSURD_TICKS else pts)
+        byte = source.byte(packet)
+        one.bytes.append(-1 if byte is None else byte)
+        if why := spoilt(one.codec, bytes(packet)):
+            one.spoilt.add(len(one.ticks), Sent(None if source.raw else pts, byte), None, why)
         one.corrupt += packet.is_corrupt
         one.last_duration = packet.duration or 0
         if one.first is None and one.refused is None and one.sent < FIRST_PICTURE_PACKETS:
@@ -147,7 +178,7 @@ def _read_packets(source: Source, measured: dict[int, _Measured], problems: list
         text = "a stream begins in the middle of the file and is not processed; cut that part out to have it read"
         problems.append(Problem("late-stream", text))
     bases = {s.index: Fraction(s.time_base or 0) for s in sound}
-    return max((ticks * bases[index] for index, ticks in latest.items()), default=Fraction(0))
+    return max((ticks * bases[index] for index, ticks in latest.items()), default=Fraction(0)), size
 
 
 def _try_picture(one: _Measured, packet: Packet[Any] | None) -> None:
@@ -177,7 +208,7 @@ def refusal(width: int, height: int) -> str | None:
     return None
 
 
-def _stream_info(source: Source, one: _Measured, ends: Fraction) -> StreamInfo:
+def _stream_info(source: Source, one: _Measured, ends: Fraction, missing: int) -> StreamInfo:
     stream, frame = one.stream, one.first
     context: VideoCodecContext | None = stream.codec_context
     time_base = Fraction(stream.time_base or Fraction(1, 90000))
@@ -188,12 +219,18 @@ def _stream_info(source: Source, one: _Measured, ends: Fraction) -> StreamInfo:
     if frame is None or one.refused:
         reason = one.refused or f"none of {one.sent} packets tried could be decoded to a picture"
         problems.append(Problem("undecodable", f"stream {stream.index}: {reason}"))
-    segments = _segments(ticks[ticks != NO_PTS], time_base) if timed else []
+    known = ticks[ticks != NO_PTS]
+    order = _segments(known, time_base) if timed else []
+    segments = [known[part] for part in order]
     steps = _steps(segments)
     interval = _interval(ticks, steps, time_base, declared, timed)
-    complete = bool((ticks != NO_PTS).all())
-    line = _timeline(ticks, segments, steps, time_base, interval, timed, problems)
+    complete = len(known) == len(ticks)
+    places = np.frombuffer(one.bytes, np.int64) if one.bytes else ticks
+    if timed and complete:
+        ticks, places = np.concatenate(segments), places[np.concatenate(order)]
+    line = _timeline(ticks, places, complete and len(segments) == 1, steps, time_base, interval, timed, problems)
     start = int(segments[0][0]) if segments else None
+    claimed = _claimed(source, one, time_base, problems)
     info = StreamInfo(
         index=stream.index,
         codec=context.name if context is not None else "unknown",
@@ -211,9 +248,14 @@ def _stream_info(source: Source, one: _Measured, ends: Fraction) -> StreamInfo:
         packets=len(ticks),
         frame_interval=interval,
         timed=timed,
-        cut_off=_cut_off(source, one, line * time_base, time_base, interval, start, ends),
+        cut_off=_cut_off(source, one, claimed, line * time_base, time_base, interval, start, ends, missing),
+        length=line,
     )
-    problems += _disagreements(source, one, info)
+    if info.cut_off:
+        end = int(segments[-1][-1]) + max(1, round(interval / time_base))
+        last = source.size if missing else int(places[-1])
+        problems.append(truncated_problem(info, end, last if last >= 0 else None))
+    problems += [*one.spoilt.problems(), *_disagreements(source, one, info)]
     return replace(info, problems=tuple(problems))
 
 
@@ -221,26 +263,27 @@ def _declared_rate(source: Source, stream: VideoStream) -> Fraction | None:
     """The bit stream's own word on its rate, else the container's, None where both are silent."""
     context = stream.codec_context
     for rate in (getattr(context, "framerate", None), None if source.raw else stream.average_rate):
-        if rate and Fraction(1, 3600) <= rate <= 1000:
+        if rate and Fraction(1, 3600) <= rate <= MAX_RATE:
             return Fraction(rate)
     return None
 
 
 def _segments(known: NDArray[np.int64], time_base: Fraction) -> list[NDArray[np.int64]]:
-    """Timestamps in presentation order, cut where they step back by more than reordering explains."""
+    """Places of the timestamps in presentation order, cut where they step back by more than reordering explains."""
     # reordering within a recording is a fraction of a second; 2 s leave room for one picture a second
     back = int(2 / time_base)
     if not len(known):
         return []
-    if not (known < np.maximum.accumulate(known) - back).any():
-        return [np.sort(known)]
-    cuts, high = [], int(known[0])
-    for index, pts in enumerate(known.tolist()):
-        if pts < high - back:
-            cuts.append(index)
-            high = pts
-        high = max(high, pts)
-    return [np.sort(part) for part in np.split(known, cuts)]
+    cuts = []
+    if (known < np.maximum.accumulate(known) - back).any():
+        high = int(known[0])
+        for index, pts in enumerate(known.tolist()):
+            if pts < high - back:
+                cuts.append(index)
+                high = pts
+            high = max(high, pts)
+    parts = np.split(np.arange(len(known)), cuts)
+    return [part[np.argsort(known[part], kind="stable")] for part in parts]
 
 
 def _steps(segments: list[NDArray[np.int64]]) -> NDArray[np.int64]:
@@ -267,26 +310,28 @@ def _interval(
 
 def _timeline(
     ticks: NDArray[np.int64],
-    segments: list[NDArray[np.int64]],
+    places: NDArray[np.int64],
+    whole: bool,
     steps: NDArray[np.int64],
     time_base: Fraction,
     interval: Fraction,
     timed: bool,
     problems: list[Problem],
 ) -> int:
-    """Ticks from the first frame to the end of the last; adds what is wrong with the timestamps to ``problems``."""
+    """Ticks from the first frame to the end of the last; adds what is wrong with the timestamps to ``problems``.
+
+    ``ticks`` are in presentation order where all are known; ``whole`` when they never step back either.
+    """
     one = max(1, round(interval / time_base))
     if not timed:
         problems.append(untimed_problem(interval))
         return round(len(ticks) * interval / time_base)
-    complete = bool((ticks != NO_PTS).all())
-    if complete and len(segments) == 1 and len(steps) and steps.min() > 0 and steps.max() * time_base <= GAP_S:
-        return int(segments[0][-1] - segments[0][0]) + one
+    if whole and len(steps) and steps.min() > 0 and steps.max() * time_base <= GAP_S:
+        return int(ticks[-1] - ticks[0]) + one
     line: Timeline[None] = Timeline(time_base, interval)
-    order = np.concatenate(segments) if complete else ticks
     end = 0
-    for pts in order.tolist():
-        for placed in line.push(None if pts == NO_PTS else pts, None):
+    for pts, byte in zip(ticks.tolist(), places.tolist(), strict=True):
+        for placed in line.push(None if pts == NO_PTS else pts, None, byte=byte if byte >= 0 else None):
             end = placed.position
             if placed.event == "gap":
                 line.note_gap(placed)
@@ -325,55 +370,71 @@ def _varies(steps: NDArray[np.int64], time_base: Fraction, interval: Fraction) -
     return bool(off.sum() > max(1, len(ordinary) // 100))
 
 
+def _claimed(source: Source, one: _Measured, time_base: Fraction, problems: list[Problem]) -> Fraction | None:
+    """Seconds that the container says the stream lasts; None where it says nothing, or nothing to be believed."""
+    if source.format not in CLAIMING:
+        return None
+    if one.stream.duration is not None:
+        claimed = one.stream.duration * time_base
+    elif source.container.duration:
+        claimed = Fraction(source.container.duration, av.time_base)
+    else:
+        return None
+    if 0 <= claimed <= MAX_CLAIM_S:
+        return claimed
+    text = f"the container claims to last {float(claimed):.6g} s: absurd, and not believed"
+    problems.append(Problem("absurd-duration", text))
+    return None
+
+
 def _cut_off(
     source: Source,
     one: _Measured,
+    claimed: Fraction | None,
     line: Fraction,
     time_base: Fraction,
     interval: Fraction,
     start: int | None,
     sound_end: Fraction,
+    missing: int,
 ) -> Fraction:
-    """Seconds that the container claims beyond the last packet, 0 where it claims none."""
-    if source.format not in CLAIMING or start is None:
+    """Seconds that the container claims beyond the last packet, 0 where it claims none.
+
+    ``missing`` bytes are not there by the container's own word.
+    """
+    if claimed is None or start is None:
         return Fraction(0)
     stream = one.stream
     if source.format == "avi":
-        missing = stream.frames - len(one.ticks) - one.hidden
-        return missing * interval if missing > 0 else Fraction(0)
+        frames = stream.frames - len(one.ticks) - one.hidden
+        return frames * interval if 0 < frames * interval <= MAX_CLAIM_S else Fraction(0)
     own = stream.duration is not None or "DURATION" in stream.metadata
-    if stream.duration is not None:
-        claimed = stream.duration * time_base
-    elif source.container.duration:
-        claimed = Fraction(source.container.duration, av.time_base)
-    else:
-        return Fraction(0)
     covered = line - interval + max(interval, one.last_duration * time_base)
-    if source.format == "matroska,webm":
-        # its duration may be counted from zero or from the first timestamp
-        covered = max(covered, covered + start * time_base)
+    from_zero = start * time_base if source.format == MATROSKA else Fraction(0)
     if not own:
-        covered = max(covered, sound_end)
-    missing_s = claimed - covered
-    return (
-        missing_s if missing_s > (interval * 3 / 2 if own else max(interval * 3 / 2, Fraction(1, 2))) else Fraction(0)
-    )
+        covered = max(covered, sound_end - from_zero)
+    rest = claimed - covered
+    if source.format == MATROSKA:
+        present = Fraction(source.size - source.offset, source.size - source.offset + missing)
+        rest = matroska_rest(claimed, covered, start * time_base, interval, present)
+    slack = interval * 3 / 2 if own else max(interval * 3 / 2, Fraction(1, 2))
+    if missing:
+        slack = interval / 2  # no matter of rounding: something is missing for certain
+    return rest if rest > slack else Fraction(0)
 
 
-def truncated_problem(info: StreamInfo) -> Problem:
-    """What to say of a stream whose end is missing."""
-    at = info.duration_s or 0.0
-    return Problem(
-        "truncated", f"the container claims {float(info.cut_off):.3f} s more than there is: truncated or unfinished", at
-    )
+def truncated_problem(info: StreamInfo, end: int, byte: int | None) -> Problem:
+    """What to say of a stream whose end is missing after PTS ``end``."""
+    text = f"the container claims {float(info.cut_off):.3f} s more than there is: truncated or unfinished"
+    at = float(info.length * info.time_base)
+    return Problem("truncated", text, at, end, end + round(info.cut_off / info.time_base), byte)
 
 
 def _disagreements(source: Source, one: _Measured, info: StreamInfo) -> list[Problem]:
     """Where the container's word and the measurement differ."""
     found: list[Problem] = []
-    if info.cut_off:
-        found.append(truncated_problem(info))
-    elif one.stream.frames and source.format in CLAIMING and one.stream.frames != info.packets + one.hidden:
+    counted = info.packets + one.hidden
+    if not info.cut_off and source.format in CLAIMING and one.stream.frames not in (0, counted):
         found.append(
             Problem("frame-count", f"the container declares {one.stream.frames} frames but gives {info.packets}")
         )
@@ -382,6 +443,8 @@ def _disagreements(source: Source, one: _Measured, info: StreamInfo) -> list[Pro
     if one.corrupt:
         found.append(Problem("damage", f"{one.corrupt} packet(s) flagged broken or incomplete by the container"))
     declared, rate = info.declared_rate, info.measured_rate
-    if declared and rate and abs(rate - float(declared)) > 0.02 * float(declared):
+    if rate and rate > MAX_RATE:
+        found.append(Problem("rate", f"timestamps give {rate:.6g} frames per second: absurd; times mean nothing"))
+    elif declared and rate and abs(rate - float(declared)) > 0.02 * float(declared):
         found.append(Problem("rate", f"declares {float(declared):.6g} frames per second, timestamps give {rate:.6g}"))
     return found

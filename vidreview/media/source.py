@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-import mmap
+import io
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import av
 import av.container
 import av.error
 import av.logging
 
-from vidreview.errors import MediaError
+from vidreview.errors import EvidenceError, MediaError
 from vidreview.model import Problem
-from vidreview.readonly import open_readonly
+from vidreview.reading import EvidenceFile, open_evidence
 
 if TYPE_CHECKING:
+    from av.packet import Packet
     from av.video.stream import VideoStream
 
 # FFmpeg's own messages would spill over the examiner's terminal; what matters is turned into Problems
@@ -47,6 +48,9 @@ FORMATS: Final = (
 #: How far into a file footage wrapped in something else is looked for, bytes, and how many starts are tried.
 SEARCH_BYTES: Final = 256 << 20
 SEARCH_TRIES: Final = 16
+#: It is searched in blocks that overlap by the longest start, bytes.
+SEARCH_BLOCK: Final = 4 << 20
+SEARCH_OVERLAP: Final = 64
 
 #: How known containers begin; each is worth a try wherever it stands inside another file.
 _STARTS: Final = re.compile(
@@ -58,28 +62,6 @@ _STARTS: Final = re.compile(
 _PROGRAMS: Final = (b"MZ", b"\x7fELF")
 
 
-class _Window:
-    """A read-only file object that shows a file from one offset on."""
-
-    def __init__(self, handle: int, offset: int) -> None:
-        self._file = os.fdopen(os.dup(handle), "rb", buffering=1 << 18)
-        self._offset = offset
-        self._file.seek(offset)
-
-    def read(self, size: int = -1) -> bytes:
-        return self._file.read(size)
-
-    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
-        start = self._offset if whence == os.SEEK_SET else 0
-        return self._file.seek(start + position, whence) - self._offset
-
-    def tell(self) -> int:
-        return self._file.tell() - self._offset
-
-    def close(self) -> None:
-        self._file.close()
-
-
 class Source:
     """An opened container; a context manager that closes it and the file."""
 
@@ -89,10 +71,10 @@ class Source:
         self.problems: list[Problem] = []
         #: byte of the file at which the container begins
         self.offset = 0
-        self._window: _Window | None = None
-        self._handle = open_readonly(path)
+        self._window: io.BufferedReader | None = None
+        self._file = open_evidence(path)
         try:
-            self.size = os.fstat(self._handle).st_size
+            self.size = self._file.size
             self.container = self._open()
         except BaseException:
             self.close()
@@ -111,12 +93,13 @@ class Source:
         container = self.__dict__.pop("container", None)
         if container is not None:
             container.close()
+        self._close_window()
+        self._file.close()
+
+    def _close_window(self) -> None:
         if self._window is not None:
             self._window.close()
             self._window = None
-        if self._handle >= 0:
-            os.close(self._handle)
-            self._handle = -1
 
     @property
     def format(self) -> str:
@@ -132,10 +115,25 @@ class Source:
         """Moving pictures, without cover art."""
         return [s for s in self.container.streams.video if not is_cover(s)]
 
+    def read_at(self, count: int, position: int) -> bytes:
+        """Up to ``count`` bytes of the file at ``position``; none where it cannot be read."""
+        try:
+            return self._file.pread(count, position)
+        except OSError:
+            return b""
+
+    def byte(self, packet: Packet[Any]) -> int | None:
+        """Where in the file a packet lies, None where the container does not tell."""
+        position: int | None = packet.pos
+        return None if position is None or position < 0 else self.offset + position
+
     def _open(self) -> av.container.InputContainer:
         if self.size == 0:
             raise MediaError(f"{self.path}: the file is empty (0 bytes)")
-        head = os.pread(self._handle, 4096, 0)
+        try:
+            head = self._file.pread(4096, 0)
+        except OSError as error:
+            raise EvidenceError(f"{self.path}: cannot be read: {error.strerror or error}") from error
         failure: Exception | None = None
         try:
             container = self._demuxer(0)
@@ -155,15 +153,16 @@ class Source:
         found = self._embedded(head)
         if found is not None:
             return found
-        raise MediaError(f"{self.path}: {_why_not(head, self._handle, self.size, failure)}")
+        raise MediaError(f"{self.path}: {_why_not(head, self._file, failure)}")
 
     def _demuxer(self, offset: int) -> av.container.InputContainer:
         options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "fd"}
-        if not offset:
+        handle = self._file.descriptor
+        if not offset and handle is not None:
             # by number, not by name: the name's extension cannot sway FFmpeg, and no name is taken for a protocol
-            os.lseek(self._handle, 0, os.SEEK_SET)
-            return av.open("fd:", "r", options=options | {"fd": str(self._handle)}, metadata_errors="backslashreplace")
-        window = _Window(self._handle, offset)
+            os.lseek(handle, 0, os.SEEK_SET)
+            return av.open("fd:", "r", options=options | {"fd": str(handle)}, metadata_errors="backslashreplace")
+        window = self._file.file(offset)
         try:
             container = av.open(window, "r", options=options, metadata_errors="backslashreplace", buffer_size=1 << 16)
         except BaseException:
@@ -174,7 +173,7 @@ class Source:
 
     def _embedded(self, head: bytes) -> av.container.InputContainer | None:
         """The first container found inside the file at a later byte, None without one."""
-        for offset in _embedded_starts(self._handle, self.size):
+        for offset in _embedded_starts(self._file):
             try:
                 container = self._demuxer(offset)
             except (av.error.FFmpegError, OSError, ValueError):
@@ -187,14 +186,11 @@ class Source:
                     if what[3:] == "executable"
                     else ""
                 )
-                self.problems.append(
-                    Problem("wrapped", f"{container.format.name} container found at byte {offset} inside {what}{rest}")
-                )
+                text = f"{container.format.name} container found at byte {offset} inside {what}{rest}"
+                self.problems.append(Problem("wrapped", text, byte=offset))
                 return container
             container.close()
-            if self._window is not None:
-                self._window.close()
-                self._window = None
+            self._close_window()
         return None
 
 
@@ -210,24 +206,35 @@ def _begins_raw(head: bytes) -> bool:
     return head.startswith((b"\x00\x00\x01", b"\x00\x00\x00\x01", b"\xff\xd8\xff", b"\x12\x00\x0a", b"--"))
 
 
-def _embedded_starts(handle: int, size: int) -> Iterator[int]:
+def _embedded_starts(file: EvidenceFile) -> Iterator[int]:
     """Offsets above 0 at which a known container seems to begin, first ones first."""
-    with mmap.mmap(handle, min(size, SEARCH_BYTES), prot=mmap.PROT_READ) as view:
-        tries = 0
-        for match in _STARTS.finditer(view):
-            if match.start() == 0:
+    tries = 0
+    end = min(file.size, SEARCH_BYTES)
+    position = 0
+    while position < end:
+        try:
+            block = file.pread(min(SEARCH_BLOCK, end - position), position)
+        except OSError:
+            return
+        if not block:
+            return
+        # a start across the end of a block is found in the next one, which overlaps this
+        kept = len(block) if position + len(block) >= end else max(len(block) - SEARCH_OVERLAP, 1)
+        for match in _STARTS.finditer(block):
+            if match.start() >= kept or position + match.start() == 0:
                 continue
-            yield match.start()
+            yield position + match.start()
             tries += 1
             if tries >= SEARCH_TRIES:
                 return
+        position += kept
 
 
-def _why_not(head: bytes, handle: int, size: int, failure: Exception | None) -> str:
+def _why_not(head: bytes, file: EvidenceFile, failure: Exception | None) -> str:
     """One reason, for people, why the file gives no video."""
     if head.startswith(_PROGRAMS):
         return "executable: may be a proprietary player with footage inside; not run, needs a specialist"
-    if head[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip") and not _has_box(handle, size, b"moov"):
+    if head[4:8] in (b"ftyp", b"mdat", b"wide", b"free", b"skip") and not _has_box(file, b"moov"):
         return (
             "the index (moov) was never written: recording interrupted or file truncated; a specialist may rebuild it"
         )
@@ -240,11 +247,11 @@ def _why_not(head: bytes, handle: int, size: int, failure: Exception | None) -> 
     return f"no known video container or bit stream ({detail}); may be a proprietary format that needs its own player"
 
 
-def _has_box(handle: int, size: int, kind: bytes) -> bool:
+def _has_box(file: EvidenceFile, kind: bytes) -> bool:
     """True when an MP4 file has such a box at its top level."""
     position = 0
     for _ in range(10_000):
-        header = os.pread(handle, 16, position)
+        header = file.pread(16, position)
         if len(header) < 8:
             return False
         length = int.from_bytes(header[:4], "big")
@@ -252,7 +259,7 @@ def _has_box(handle: int, size: int, kind: bytes) -> bool:
             return True
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
-        if length < 8 or position + length > size:
+        if length < 8 or position + length > file.size:
             return False
         position += length
     return False

@@ -20,6 +20,9 @@ GAP_INTERVALS: Final = 4
 DISORDER_INTERVALS: Final = 8
 #: A step ahead beyond this is a clock that was set, not a recorder that waited: 31 days.
 CLOCK_STEP_S: Final = 31 * 86400
+#: Nobody writes such times, in ticks: timestamps further from zero are taken as missing, and no line grows longer, so
+#: that sums of them fit into 64 bits.
+ABSURD_TICKS: Final = 1 << 61
 #: Frames that are held back at most while the next timestamp is awaited.
 LOOK_AHEAD: Final = 16
 #: Problems of one kind that are listed one by one before the rest is only counted.
@@ -43,6 +46,8 @@ class Placed(Generic[Payload]):
     event: str = ""
     #: frames between the one before and this one that failed to decode, as told by ``push``
     lost: int = 0
+    #: where in the file its packet lies, as told by ``push``
+    byte: int | None = None
 
 
 @dataclass(slots=True)
@@ -50,6 +55,7 @@ class _Waiting(Generic[Payload]):
     payload: Payload
     pts: int | None
     lost: int
+    byte: int | None
 
 
 class Timeline(Generic[Payload]):
@@ -80,39 +86,43 @@ class Timeline(Generic[Payload]):
         self._shift = 0
         self._position = 0
         self.interpolated = 0
-        self.duplicates = 0
-        self.disordered = 0
+        #: the first and the last frame whose timestamp was interpolated: PTS, and for the first position and byte
+        self._without: tuple[int, int, int | None] | None = None
+        self._last_without = 0
         self.outliers = 0
         self._problems: dict[str, list[Problem]] = {}
         self._counts: dict[str, int] = {}
 
-    def push(self, pts: int | None, payload: Payload, lost: int = 0) -> Iterator[Placed[Payload]]:
-        """Take the next frame and give back those whose place is now known; ``lost`` frames before it failed."""
+    def push(
+        self, pts: int | None, payload: Payload, lost: int = 0, byte: int | None = None
+    ) -> Iterator[Placed[Payload]]:
+        """Take the next frame and give back those whose place is now known; ``lost`` frames before it failed.
+
+        ``byte`` is where in the file its packet lies.
+        """
         if self._counted:
             self._slots += lost
-            yield self._emit(round(self._slots * self.ticks), payload, lost)
+            yield self._emit(_Waiting(payload, None, lost, byte), round(self._slots * self.ticks))
             self._slots += 1
             return
+        if pts is not None and not -ABSURD_TICKS < pts < ABSURD_TICKS:
+            self.outliers += 1
+            self.note("bad-time", f"PTS {pts} is absurd: taken as missing", self._position, pts, pts, byte)
+            pts = None
         if pts is not None and not self._waiting and (not self._started or self._ordinary(pts - self._high)):
-            yield self._emit(pts, payload, lost)
+            yield self._emit(_Waiting(payload, pts, lost, byte), pts)
             return
-        self._waiting.append(_Waiting(payload, pts, lost))
+        self._waiting.append(_Waiting(payload, pts, lost, byte))
         while self._waiting:
             ready = self._ready(final=len(self._waiting) > LOOK_AHEAD)
             if not ready:
                 return
-            for _ in range(ready):
-                item = self._waiting.popleft()
-                assert item.pts is not None
-                yield self._emit(item.pts, item.payload, item.lost)
+            yield from self._emit_first(ready)
 
     def flush(self) -> Iterator[Placed[Payload]]:
         """Give back the frames still held back; call once, after the last push."""
         while self._waiting:
-            for _ in range(self._ready(final=True)):
-                item = self._waiting.popleft()
-                assert item.pts is not None
-                yield self._emit(item.pts, item.payload, item.lost)
+            yield from self._emit_first(self._ready(final=True))
 
     def nominal(self) -> int:
         """Ticks that a frame ordinarily stands for here: the median of the last steps."""
@@ -122,40 +132,51 @@ class Timeline(Generic[Payload]):
         """Ticks as seconds, rounded once."""
         return ticks * self._numerator / self._denominator
 
+    def position(self, pts: int | None) -> int:
+        """Where a packet that gave no frame would lie, as far as can be told: never before the last frame placed."""
+        if pts is None or not self._started or not 0 <= pts + self._shift - self._position <= self._gap:
+            return self._position
+        return pts + self._shift
+
     def problems(self) -> list[Problem]:
         """What was found, by kind."""
         found = [problem for listed in self._problems.values() for problem in listed]
         for kind, count in self._counts.items():
             if count > LISTED:
                 found.append(Problem(kind, f"{count - LISTED} more of this kind, {count} in all"))
-        for kind, count, text in (
-            (
-                "missing-time",
-                self.interpolated - self.outliers,
-                "frames carry no timestamp; theirs are interpolated between neighbours",
-            ),
-            ("duplicate-time", self.duplicates, "frames carry the timestamp of the frame before"),
-            (
-                "non-monotonic",
-                self.disordered,
-                "timestamps step back within the recording; frames kept in decoding order",
-            ),
-        ):
-            if count:
-                found.append(Problem(kind, f"{count} {text}"))
+        missing = self.interpolated - self.outliers
+        if missing > 0 and self._without:
+            text = f"{missing} frames carry no timestamp; theirs are interpolated between neighbours"
+            pts, position, byte = self._without
+            found.append(Problem("missing-time", text, self.seconds(position), pts, self._last_without, byte))
         return found
 
-    def note(self, kind: str, reason: str, at: int | None = None) -> None:
+    def note(
+        self,
+        kind: str,
+        reason: str,
+        at: int | None = None,
+        pts: int | None = None,
+        end_pts: int | None = None,
+        byte: int | None = None,
+    ) -> None:
         """Record a problem at a position; beyond a number of one kind they are only counted."""
         self._counts[kind] = self._counts.get(kind, 0) + 1
         if self._counts[kind] <= LISTED:
-            listed = self._problems.setdefault(kind, [])
-            listed.append(Problem(kind, reason, None if at is None else self.seconds(at)))
+            at_s = None if at is None else self.seconds(at)
+            self._problems.setdefault(kind, []).append(Problem(kind, reason, at_s, pts, end_pts, byte))
 
     def note_gap(self, placed: Placed[Payload]) -> None:
         """Record the gap before a frame; left to the caller, who knows whether frames there were lost to damage."""
-        text = f"no frames for {self.seconds(placed.step):.3f} s, PTS {placed.pts - placed.step} to {placed.pts}"
-        self.note("gap", text, placed.position - placed.step)
+        before = placed.position - placed.step
+        text = f"no frames for {self.seconds(placed.step):.3f} s"
+        self.note("gap", text, before, placed.pts - placed.step, placed.pts, placed.byte)
+
+    def _emit_first(self, count: int) -> Iterator[Placed[Payload]]:
+        for _ in range(count):
+            item = self._waiting.popleft()
+            assert item.pts is not None
+            yield self._emit(item, item.pts)
 
     def _ready(self, *, final: bool) -> int:
         """How many frames at the head can be placed now; fills in their timestamps. ``final``: decide at least one."""
@@ -173,6 +194,9 @@ class Timeline(Generic[Payload]):
                 "bad-time",
                 f"PTS {head.pts} stands alone between {self._high} and {after}: taken as missing",
                 self._position,
+                head.pts,
+                head.pts,
+                head.byte,
             )
             head.pts = None
         known = next((index for index, w in enumerate(self._waiting) if w.pts is not None), None)
@@ -202,42 +226,56 @@ class Timeline(Generic[Payload]):
             slot += 1 + item.lost
             item.pts = start + round(slot * pace)
         self.interpolated += count
+        if count:
+            self._without = self._without or (
+                start + round((1 + waiting[0].lost) * pace),
+                self._position,
+                waiting[0].byte,
+            )
+            self._last_without = start + round(slot * pace)
         return count
 
-    def _emit(self, pts: int, payload: Payload, lost: int) -> Placed[Payload]:
+    def _emit(self, item: _Waiting[Payload], pts: int) -> Placed[Payload]:
+        payload, lost, byte = item.payload, item.lost, item.byte
         if not self._started:
             self._started = True
             self._high, self._shift = pts, -pts
-            return Placed(payload, pts, 0, 0, self.interval, lost=lost)
+            return Placed(payload, pts, 0, 0, self.interval, lost=lost, byte=byte)
         step, before, event = pts - self._high, self._position, ""
         nominal = step if step == self.interval else self.nominal()
-        if step < -self._disorder or step > self._clock_step:
+        if step < -self._disorder or step > self._clock_step or before + step > ABSURD_TICKS:
             event = "reset" if step < 0 else "clock-step"
             self._position += nominal * (1 + lost)
             self._shift = self._position - pts
-            self._report_break(event, pts, step)
+            self._report_break(event, pts, step, byte)
             self._high = pts
         else:
             # a camera that goes over to a slow rate pauses once or twice, not for the rest of the recording
             if step > self._gap and step > GAP_INTERVALS * nominal:
                 event = "gap"
-            elif step == 0:
-                self.duplicates += 1
-            elif step < 0:
-                self.disordered += 1
+            elif step <= 0:
+                self._report_disorder(pts, byte)
             self._position = max(self._position, pts + self._shift)
             self._high = max(self._high, pts)
             if step > 0:
                 self._steps.append(step)
-        return Placed(payload, pts, self._position, self._position - before, nominal, event, lost)
+        return Placed(payload, pts, self._position, self._position - before, nominal, event, lost, byte)
 
-    def _report_break(self, event: str, pts: int, step: int) -> None:
+    def _report_disorder(self, pts: int, byte: int | None) -> None:
+        if pts == self._high:
+            text = "a frame carries the timestamp of the frame before"
+            self.note("duplicate-time", text, self._position, pts, pts, byte)
+        else:
+            text = "timestamps step back within the recording; frames kept in decoding order"
+            self.note("non-monotonic", text, self._position, self._high, pts, byte)
+
+    def _report_break(self, event: str, pts: int, step: int, byte: int | None) -> None:
         how = "back" if step < 0 else "ahead"
         text = (
             f"timestamps step {how} {abs(self.seconds(step)):.3f} s, from PTS {self._high} to {pts}: "
             "another recording, or a clock that was set; time goes on from the frame before"
         )
-        self.note(event, text, self._position)
+        self.note(event, text, self._position, self._high, pts, byte)
 
 
 class Ledger:

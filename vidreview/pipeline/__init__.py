@@ -3,6 +3,7 @@
 evidence → media → motion → detect → track → events → index
 """
 
-from vidreview.pipeline.scan import Observer, ScanSummary, Silent, scan
+from vidreview.pipeline.observer import Observer, ScanSummary, Silent
+from vidreview.pipeline.scan import scan
 
 __all__ = ["Observer", "ScanSummary", "Silent", "scan"]

@@ -23,7 +23,8 @@ from vidreview.media import probe
 from vidreview.media.probe import MAX_PIXELS, demux, refusal
 from vidreview.media.source import Source
 from vidreview.model import FileInfo, StreamInfo
-from vidreview.pipeline.scan import ScanSummary, scan
+from vidreview.pipeline.observer import ScanSummary
+from vidreview.pipeline.scan import scan
 from vidreview.settings import ScanSettings
 
 #: how PyAV may spread decoding over threads; each is timed, and the quickest on this file counts
