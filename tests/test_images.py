@@ -6,6 +6,7 @@ import hashlib
 import json
 import lzma
 import os
+import re
 import shutil
 import socket
 import struct
@@ -29,6 +30,7 @@ from vidreview.errors import EvidenceError, IntegrityError
 from vidreview.evidence import (
     Found,
     Unreadable,
+    check_acquired,
     check_unchanged,
     discover,
     identify,
@@ -163,7 +165,9 @@ def test_debians_samples(kind: str, tmp_path: Path) -> None:
 
 def test_partitions_are_counted_in_the_order_of_the_table(tree: Path, tmp_path: Path) -> None:
     first = disks.fat(tmp_path / "fat", tree).read_bytes()
-    second = disks.ext(tmp_path / "ext", tree).read_bytes()
+    other = shutil.copytree(tree, tmp_path / "other")
+    (other / "notes.txt").write_text("none")
+    second = disks.ext(tmp_path / "ext", other).read_bytes()
     image = disks.mbr(tmp_path / "disk", [(10, 0x0C, first), (1, 0x83, second), (20, 0x83, bytes(disks.MIB))])
     files, reasons = listed(image)
     assert list(files) == [
@@ -171,6 +175,9 @@ def test_partitions_are_counted_in_the_order_of_the_table(tree: Path, tmp_path: 
     ]
     assert list(reasons) == ["p3"]
     assert reasons["p3"].startswith("no file system that is read here")
+    # the first of the table is the second on the disk
+    sizes = [identify(Found(files[f"p{p}/notes.txt"], "")).size for p in (1, 2)]
+    assert sizes == [len("left at 10:15\n") * 700, 4]
     with pytest.raises(EvidenceError, match="has no partition p9"):
         open_evidence(image / "p9" / "a")
     with pytest.raises(EvidenceError, match="no such file in the disk image"):
@@ -319,18 +326,19 @@ def test_odd_names_and_what_is_no_file(tmp_path: Path) -> None:
 
 def test_long_names_and_deep_folders(tmp_path: Path) -> None:
     card = tmp_path / "card"
-    deep = card.joinpath(*["f" * 200] * 12)
+    deep = card.joinpath(*["f" * 200] * 17)
     deep.mkdir(parents=True)
     (deep / ("x" * 250)).write_bytes(b"deep")
-    image = tmp_path / ("i" * 200)
-    disks.ext(image, card)
+    folder = tmp_path.joinpath("i" * 200, "j" * 200)
+    folder.mkdir(parents=True)
+    image = disks.ext(folder / ("k" * 200), card)
     ((inner, path),) = listed(image)[0].items()
-    assert len(inner) > 2600
+    # more than the system allows for a path of its own
+    assert len(str(path)) > 4096
     assert sha256(path) == hashlib.sha256(b"deep").hexdigest()
-    # the whole path may be longer than the system allows for one of its own
-    far = tmp_path / "fat.img"
     assert evidence_size(path) == 4
-    assert evidence_size(far / "nowhere") is None
+    assert evidence_size(image / inner[:-1]) is None
+    assert evidence_size(folder / "nowhere") is None
 
 
 def test_times_of_fat_do_not_depend_on_this_machines_zone(
@@ -382,22 +390,27 @@ def test_a_wiped_table_is_told(tree: Path, tmp_path: Path) -> None:
     assert reasons == {"": "no file system and no partition table that is known; encrypted, damaged or wiped?"}
 
 
-def test_damage_inside_an_e01(tree: Path, tmp_path: Path) -> None:
+def test_damage_inside_an_e01(tmp_path: Path, cli: Callable[..., Result]) -> None:
     card = tmp_path / "card"
     card.mkdir()
     (card / "noise.bin").write_bytes(os.urandom(3 << 20))
     first = disks.ewf(tmp_path / "i.E01", disks.ext(tmp_path / "raw", card))
+    found = Found(first, "i.E01", image=True)
+    good = sha256(first / "noise.bin")
+    assert good == sha256(card / "noise.bin")
+    told: list[int] = []
+    assert check_acquired(found, told.append) == ""
+    assert sum(told) == 8 * disks.MIB
     data = bytearray(first.read_bytes())
-    inner = first / "noise.bin"
-    good = sha256(inner)
     middle = len(data) // 2
-    data[middle : middle + 40_000] = bytes(40_000)
+    data[middle : middle + 100] = bytes(100)
     first.write_bytes(data)
-    # libewf gives zeros for a chunk whose checksum is wrong, or says so: never the same hash, never a crash
-    try:
-        assert sha256(inner) != good
-    except EvidenceError as error:
-        assert "cannot be read" in str(error)
+    # libewf gives zeros for a block whose checksum is wrong and says nothing
+    assert sha256(first / "noise.bin") != good
+    reason = check_acquired(found)
+    assert re.fullmatch(r"the image says .* had MD5 [0-9a-f]{32} when .*, but it has [0-9a-f]{32}: damaged", reason)
+    rows = json.loads(cli("probe", "--json", "--hash", first).out)
+    assert rows[0]["error"] == reason
     first.write_bytes(data[: len(data) // 3])
     assert "is cut off" in listed(first)[1][""]
 
@@ -437,6 +450,29 @@ def test_clusters_in_a_loop_end(tree: Path, tmp_path: Path) -> None:
     assert reasons["X.BIN"].startswith("cannot be read in full")
 
 
+def test_names_that_are_no_names_of_one_file_are_told(tmp_path: Path) -> None:
+    card = tmp_path / "card"
+    card.mkdir()
+    for name in ("X.BIN", "Y.BIN"):
+        (card / name).write_bytes(name.encode())
+    image = disks.fat(tmp_path / "fat", card)
+    data = bytearray(image.read_bytes())
+    at = _entry(data, b"Y       BIN")
+    data[at] = ord("X")
+    image.write_bytes(data)
+    files, reasons = listed(image)
+    assert {name: sha256(path) for name, path in files.items()} == {"X.BIN": hashlib.sha256(b"X.BIN").hexdigest()}
+    assert [re.sub(r"\d+", "N", name) for name in reasons] == ["X.BIN (record N)"]
+
+    (card / "Y.BIN").rename(card / "up_x")
+    image = disks.ext(tmp_path / "ext", card, kind="ext2")
+    image.write_bytes(image.read_bytes().replace(b"up_x", b"../x"))
+    files, reasons = listed(image)
+    assert list(files) == ["X.BIN"]
+    assert [re.sub(r"\d+", "N", name) for name in reasons] == ["..?x (record N)"]
+    assert set(reasons.values()) == {"not readable by name: another entry has the same name, or the name holds a slash"}
+
+
 def test_a_size_beyond_the_image_is_refused(tmp_path: Path) -> None:
     card = tmp_path / "card"
     card.mkdir()
@@ -445,7 +481,7 @@ def test_a_size_beyond_the_image_is_refused(tmp_path: Path) -> None:
     (card / "small").write_bytes(b"s")
     files, reasons = listed(disks.ext(tmp_path / "i", card))
     assert list(files) == ["small"]
-    assert reasons["huge"].startswith(f"says that it holds {1 << 40} bytes, more than the whole image")
+    assert reasons["huge"].startswith(f"claims {1 << 40} bytes, more than the whole image")
 
 
 @pytest.mark.parametrize("kind", ["fat16", "exfat", "ntfs", "ext4"])

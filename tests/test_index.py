@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vidreview.errors import CaseError, CaseRefusedError
-from vidreview.index import Case, DetectionRow, Identity, Listed, points, refuse_overlap, schema
+from vidreview.index import Case, DetectionRow, Identity, Listed, Reader, points, refuse_overlap, schema
 from vidreview.model import Coverage, Event, FileInfo, MediaTime, Point, Problem, Span, StreamInfo, Track
 
 BASE = Fraction(1, 12800)
@@ -148,6 +148,45 @@ def test_an_older_case_is_brought_up_to_date(tmp_path: Path, monkeypatch: pytest
     monkeypatch.undo()
     with pytest.raises(CaseError, match="newer version"):
         Case.open(tmp_path)
+
+
+def test_a_case_of_the_first_version_keeps_what_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:2])
+    db = sqlite3.connect(tmp_path / "case.db", isolation_level=None)
+    schema.migrate(db, "", "0")
+    db.executescript(
+        """
+        INSERT INTO runs VALUES (1, 'u', 'u', 'done', 's', 'm', '{}', '{}');
+        INSERT INTO exhibits (id, run, name, path, size, mtime_ns, sha256, state, settings_sha256, model_sha256)
+            VALUES (1, 1, 'a.mp4', '/a.mp4', 9, 9, 'aa', 'done', 's', 'm'),
+                   (2, 1, 'b.mp4', '/b.mp4', 9, 9, 'bb', 'failed', 's', 'm');
+        INSERT INTO streams VALUES (1, 1, 0, 'h264', 768, 432, 0, 1, 12800, 0, 10.0, '{}');
+        INSERT INTO coverage VALUES (1, 10.0, 9.0, 0.5, 0.5, 0.0, 95, 2, 5, 20);
+        INSERT INTO problems VALUES (1, 1, 1, 'damage', 'x', 3.0), (2, 2, NULL, 'unreadable', 'empty', NULL);
+        INSERT INTO tracks VALUES (4, 1, 'person', 'person', 0, 1280, 0.0, 0.1, 0.5, 2, 0, NULL);
+        INSERT INTO events VALUES (7, 1, 'person', 'person', 0, 1280, 0.0, 0.1, 0, 0.0, 1, 0.5);
+        INSERT INTO event_tracks VALUES (7, 0, 4);
+        """
+    )
+    db.execute("INSERT INTO track_points VALUES (4, ?)", (points.pack(track(0, 1).points),))
+    db.close()
+    monkeypatch.undo()
+    with Case.open(tmp_path) as case:
+        assert case.finished("aa", "s", "m") is not None
+    with Reader.open(tmp_path) as reader:
+        (found,) = reader.events()
+        assert (found["id"], found["tracks"]) == ("E0007", ["T0004"])
+        first, second = reader.coverage()
+    assert first["ticks"] == {
+        "duration": 128000,
+        "analysed": 115200,
+        "undecodable": 6400,
+        "gap": 6400,
+        "not_requested": 0,
+    }
+    assert [p["kind"] for p in second["problems"]] == ["unreadable"]
+    assert rows(tmp_path, "PRAGMA foreign_key_check") == []
+    assert rows(tmp_path, "PRAGMA integrity_check") == [("ok",)]
 
 
 def test_a_step_that_fails_leaves_the_case_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,11 @@ SIGNATURES: Final[tuple[tuple[int, bytes, str], ...]] = (
     (0, b"\x1f\x8b\x08", "archive (gzip): not unpacked; scan an unpacked copy"),
     (0, b"\xfd7zXZ\x00", "archive (xz): not unpacked; scan an unpacked copy"),
     (0, b"BZh", "archive (bzip2): not unpacked; scan an unpacked copy"),
-    (0, b"EVF2\x0d\x0a\x81\x00", "disk image (EnCase Ex01): mount it read-only and scan what is in it"),
+    (0, b"EVF2\x0d\x0a\x81\x00", "disk image (EnCase Ex01): not read; convert it to E01 or raw and scan that"),
+    (0, b"LVF\x09\x0d\x0a\xff\x00", "logical evidence file (EnCase L01): not read; export its files and scan those"),
+    (0, b"KDMV", "virtual disk (VMDK): not read; convert it to a raw image and scan that"),
+    (0, b"QFI\xfb", "virtual disk (QCOW2): not read; convert it to a raw image and scan that"),
+    (0, b"vhdxfile", "virtual disk (VHDX): not read; convert it to a raw image and scan that"),
 )
 EXECUTABLE: Final = "executable: may be a proprietary player with footage inside; not run, needs a specialist"
 _JPEG: Final = b"\xff\xd8\xff"
@@ -118,6 +122,20 @@ def inside(found: Found) -> Iterator[Found | Unreadable]:
 def image_files(found: Found) -> tuple[Path, ...]:
     """The files to hash for a found disk image: itself and its further segments; raises EvidenceError."""
     return segment_files(found.path)
+
+
+def check_acquired(found: Found, progress: Callable[[int], None] | None = None) -> str:
+    """What is wrong with the content of a found disk image, measured by the MD5 that an E01 carries; "" if nothing is.
+
+    Reads all of it: where a block fails its checksum libewf gives zeros, and nothing else would tell. An image without
+    such a hash is never wrong. ``progress`` is told bytes. Raises EvidenceError.
+    """
+    from vidreview.images.disk import DiskImage
+
+    stored, actual = DiskImage(found.path).acquired_md5(progress)
+    if stored == actual:
+        return ""
+    return f"the image says that its content had MD5 {stored} when it was acquired, but it has {actual}: damaged"
 
 
 def _with_image(item: Found | Unreadable) -> Found | Unreadable | None:

@@ -113,7 +113,7 @@ def evidence_size(path: Path) -> int | None:
             return status.st_size if stat.S_ISREG(status.st_mode) else None
         with open_evidence(path) as file:
             return file.size
-    except (OSError, EvidenceError):
+    except (OSError, ValueError, EvidenceError):  # ValueError: a path that no file can have
         return None
 
 

@@ -51,7 +51,7 @@ def command(sources: tuple[Path, ...], with_hash: bool, as_json: bool) -> int:
 
 def _examine(item: Any, with_hash: bool) -> dict[str, Any]:
     """One line of the result: path and name, then ``info`` or the ``error`` why there is none."""
-    from vidreview.evidence import Unreadable, hash_file, image_files, is_evidence_candidate
+    from vidreview.evidence import Unreadable, check_acquired, hash_file, image_files, is_evidence_candidate
     from vidreview.media import probe
 
     row: dict[str, Any] = {"path": str(item.path), "name": item.name}
@@ -64,6 +64,8 @@ def _examine(item: Any, with_hash: bool) -> dict[str, Any]:
             segments = [str(path) for path in image_files(item)]
             if with_hash:
                 row["segments_sha256"] = [str(hash_file(Path(path))) for path in segments]
+                if damage := check_acquired(item):
+                    return row | {"error": damage}
             return row | {"segments": segments}
         candidate, reason = is_evidence_candidate(item.path)
         if not candidate:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import time
@@ -22,6 +23,8 @@ from vidreview.errors import EvidenceError
 from vidreview.images.recognise import HEAD_BYTES, file_system, is_complete, is_gpt, recognise, segment_files
 from vidreview.readonly import ReadAt, open_readonly
 
+#: Bytes read at a time of a whole image.
+BLOCK: Final = 1 << 20
 #: Folders whose listing is kept, per image: a path is looked up name by name.
 LISTINGS: Final = 64
 #: Entries of one folder and levels of folders that are read; a sane file system has fewer, a hostile one would not end.
@@ -116,6 +119,7 @@ class DiskImage:
         # The Sleuth Kit calls back into Python, and libewf has one position per file
         self._lock = RLock()
         self._handles: list[int] = []
+        self._md5 = ""
         weakref.finalize(self, _close_all, self._handles)
         sizes = []
         for file in segment_files(path):
@@ -132,7 +136,7 @@ class DiskImage:
                     f"{path}: the disk image ends with {last.name}, which is not its last segment or is cut off; "
                     "put all segments into one folder"
                 )
-            self._pread, self.size = _open_ewf(path, self._handles, sizes)
+            self._pread, self.size, self._md5 = _open_ewf(path, self._handles, sizes)
         else:
             self._pread, self.size = _join(self._handles, sizes)
         self._image = _Image(self._pread, self.size)
@@ -143,6 +147,28 @@ class DiskImage:
         """Size and modification time of each file that the image consists of, now."""
         found = [os.fstat(handle) for handle in self._handles]
         return tuple((status.st_size, status.st_mtime_ns) for status in found)
+
+    def acquired_md5(self, progress: Callable[[int], None] | None = None) -> tuple[str, str]:
+        """The MD5 that an E01 holds of its content and the one that the content has now; both "" when it holds none.
+
+        Raises EvidenceError.
+        """
+        if not self._md5:
+            return "", ""
+        digest = hashlib.new("md5", usedforsecurity=False)
+        position = 0
+        try:
+            while position < self.size:
+                piece = self._pread(min(BLOCK, self.size - position), position)
+                if not piece:
+                    raise EvidenceError(f"{self.path}: the disk image ends at byte {position} of {self.size}")
+                digest.update(piece)
+                position += len(piece)
+                if progress is not None:
+                    progress(len(piece))
+        except OSError as error:
+            raise EvidenceError(f"{self.path}: the disk image cannot be read: {_plain(error)}") from error
+        return self._md5, digest.hexdigest()
 
     def listing(self, volume: Volume, inode: int | None = None) -> dict[str, Node | Refused]:
         """What a folder holds by name, sorted; the root folder without ``inode``. Raises EvidenceError."""
@@ -298,7 +324,7 @@ def _nodes(volume: Volume, entry: Any, image_size: int) -> list[tuple[str, Node 
     else:
         nodes += _streams(entry, folder, mtime_ns)
     return [
-        (suffix, Refused(f"says that it holds {node.size} bytes, more than the whole image: damaged, or sparse"))
+        (suffix, Refused(f"claims {node.size} bytes, more than the whole image: cut off, damaged or sparse"))
         if isinstance(node, Node) and not node.folder and node.size > image_size
         else (suffix, node)
         for suffix, node in nodes
@@ -345,11 +371,13 @@ def _plain(error: OSError) -> str:
     return text.split(" with error: ")[-1].split(" (")[0].strip()[:200] or "unknown error"
 
 
-def _open_ewf(path: Path, handles: list[int], sizes: list[int]) -> tuple[Callable[[int, int], bytes], int]:
+def _open_ewf(path: Path, handles: list[int], sizes: list[int]) -> tuple[Callable[[int, int], bytes], int, str]:
+    """A function that reads the content, its size, and the MD5 that was stored when it was acquired, "" if none."""
     image = pyewf.handle()
     try:
         image.open_file_objects([ReadAt(_of(handle), size) for handle, size in zip(handles, sizes, strict=True)])
         size = int(image.get_media_size())
+        md5 = str(image.get_hash_values().get("MD5", ""))
     except OSError as error:
         raise EvidenceError(f"{path}: the disk image (EnCase E01) cannot be opened: {_plain(error)}") from error
     lock = RLock()
@@ -359,7 +387,7 @@ def _open_ewf(path: Path, handles: list[int], sizes: list[int]) -> tuple[Callabl
             data: bytes = image.read_buffer_at_offset(count, offset)
             return data
 
-    return pread, size
+    return pread, size, md5
 
 
 def _join(handles: list[int], sizes: list[int]) -> tuple[Callable[[int, int], bytes], int]:

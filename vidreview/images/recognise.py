@@ -17,7 +17,7 @@ from vidreview.readonly import open_readonly
 HEAD_BYTES: Final = 8192
 SECTOR: Final = 512
 
-_EWF: Final = (b"EVF\x09\x0d\x0a\xff\x00", b"LVF\x09\x0d\x0a\xff\x00")
+_EWF: Final = b"EVF\x09\x0d\x0a\xff\x00"
 _BOOT_MARK: Final = b"\x55\xaa"
 _PROGRAMS: Final = (b"MZ", b"\x7fELF")
 _EWF_NAME: Final = re.compile(r"\.[A-Za-z](?:[0-9]{2}|[A-Za-z]{2})")
@@ -26,7 +26,7 @@ _PART_NAME: Final = re.compile(r"\.[0-9]{2,6}")
 
 def recognise(head: bytes, size: int) -> str | None:
     """What kind of disk image begins with ``head`` and is ``size`` bytes long; None for any other file."""
-    if head.startswith(_EWF[0]):
+    if head.startswith(_EWF):
         return "disk image (EnCase E01)"
     if head.startswith(_PROGRAMS):
         return None
@@ -77,7 +77,7 @@ def segment_files(first: Path) -> tuple[Path, ...]:
     Stops before the first that is missing. Raises EvidenceError when ``first`` cannot be read.
     """
     head, _ = _head(first)
-    if head.startswith(_EWF[0]):
+    if head.startswith(_EWF):
         names = _ewf_names(first.suffix) if _EWF_NAME.fullmatch(first.suffix) else iter(())
     elif _PART_NAME.fullmatch(first.suffix) and int(first.suffix[1:]) == 1:
         names = _part_names(first.suffix)

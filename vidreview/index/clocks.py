@@ -107,9 +107,14 @@ def observation_name(number: int) -> str:
 
 def load_observations(select: Select) -> list[Observation]:
     """All observations, withdrawn ones too, in the order in which they were recorded."""
+    exhibits: dict[int, list[Observed]] = {}
+    for observation, number, name, raw, sha256, stream in select(
+        "SELECT observation, exhibit, name, name_raw, sha256, stream FROM clock_exhibits ORDER BY observation, exhibit"
+    ):
+        exhibits.setdefault(observation, []).append(Observed(number, exhibit_name(name, raw), sha256, stream))
     result = []
-    for number, shown, uncertainty, at, reference, source, zone, by, recorded, exhibits, *withdrawn in select(
-        "SELECT id, shown, uncertainty_us, at_us, reference, source, zone, by, recorded_utc, exhibits, "
+    for number, shown, uncertainty, at, reference, source, zone, by, recorded, *withdrawn in select(
+        "SELECT id, shown, uncertainty_us, at_us, reference, source, zone, by, recorded_utc, "
         "withdrawn_by, withdrawn_reason, withdrawn_utc FROM clock_observations ORDER BY id"
     ):
         statement = Statement(
@@ -122,8 +127,7 @@ def load_observations(select: Select) -> list[Observation]:
             zone=zone,
         )
         withdrawal = None if withdrawn[0] is None else Withdrawal(*withdrawn)
-        observed = tuple(Observed(**one) for one in json.loads(exhibits))
-        result.append(Observation(number, statement, recorded, withdrawal, observed))
+        result.append(Observation(number, statement, recorded, withdrawal, tuple(exhibits.get(number, ()))))
     return result
 
 

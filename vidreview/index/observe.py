@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -32,8 +31,6 @@ from vidreview.index.rows import storable
 #: takes a change and its facts into the audit log, before it is committed: what is kept was always logged
 Tell = Callable[[dict[str, Any]], object]
 
-_TABLE: Final = "clock_observations"
-
 #: a reading this close to a break cannot be told to lie before or after it
 _CLEAR_OF_BREAK: Final = SECOND // 2
 
@@ -55,7 +52,8 @@ def add_observation(case: Case, pattern: str, statement: Statement, stream: int 
                 _check_position(select, exhibit, statement.at)
             _check_zone(exhibit, [*(one for one in before if concerns(one, exhibit)), observation])
         _insert(db, observation)
-        tell({"change": "added", **observation.to_json(), "recorded": seal.recorded(db, _TABLE, number)})
+        recorded = seal.recorded(db, "clock_observations", number)
+        tell({"change": "added", **observation.to_json(), "recorded": recorded})
     return observation
 
 
@@ -73,8 +71,8 @@ def withdraw_observation(case: Case, number: int, by: str, reason: str, tell: Te
             "UPDATE clock_observations SET withdrawn_utc = ?, withdrawn_by = ?, withdrawn_reason = ? WHERE id = ?",
             (withdrawal.at_utc, withdrawal.by, withdrawal.reason, number),
         )
-        facts = {"change": "withdrawn", "id": observation_name(number), **asdict(withdrawal)}
-        tell(facts | {"recorded": seal.recorded(db, _TABLE, number)})
+        recorded = seal.recorded(db, "clock_observations", number)
+        tell({"change": "withdrawn", "id": observation_name(number), **asdict(withdrawal), "recorded": recorded})
     found = known[number]
     return Observation(number, found.statement, found.recorded_utc, withdrawal, found.exhibits)
 
@@ -170,8 +168,8 @@ def _check_zone(exhibit: Observed, observations: Sequence[Observation]) -> None:
 def _insert(db: sqlite3.Connection, observation: Observation) -> None:
     said = observation.statement
     db.execute(
-        "INSERT INTO clock_observations (id, shown, uncertainty_us, at_us, reference, source, zone, by, recorded_utc, "
-        "exhibits) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO clock_observations (id, shown, uncertainty_us, at_us, reference, source, zone, by, recorded_utc) "
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
         (
             observation.number,
             said.shown.isoformat(),
@@ -182,6 +180,9 @@ def _insert(db: sqlite3.Connection, observation: Observation) -> None:
             said.zone,
             said.by,
             observation.recorded_utc,
-            json.dumps([asdict(one) for one in observation.exhibits]),
         ),
+    )
+    db.executemany(
+        "INSERT INTO clock_exhibits (observation, exhibit, name, name_raw, sha256, stream) VALUES (?, ?, ?, ?, ?, ?)",
+        [(observation.number, one.number, *storable(one.name), one.sha256, one.stream) for one in observation.exhibits],
     )

@@ -271,8 +271,11 @@ class Reader:
             if ledger[0] is None:
                 # known by its container's word only: none of it was looked at
                 ledger = [0, 0, 0, round(probed * den / num) if probed else 0, 0, 0, 0, 0]
-                if stream is not None or state in ("running", "pending"):
+                if stream is not None and state not in _WAITING:
                     problems.append(_problem("unfinished", _UNFINISHED[state]))
+            if state in _WAITING:
+                # a stream may be finished in an exhibit that is not: it was found to have changed, for one
+                problems.append(_problem("unfinished", _UNFINISHED[state]))
             *ticks, presented, damaged, missing, looks = ledger
             seconds = _rounded(ticks, Fraction(num, den) if num else Fraction(1))
             result.append(
@@ -410,6 +413,9 @@ _IMAGE = "a disk image: the files in it are exhibits of their own"
 
 #: What a tick of a stream may be, in the order they are listed.
 _STATES = ("analysed", "undecodable", "gap", "not_requested")
+
+#: States of an exhibit whose scan is not over.
+_WAITING = ("pending", "running")
 
 _UNFINISHED = {
     "pending": "its turn to be scanned did not come; run 'vidreview scan' again",

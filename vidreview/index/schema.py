@@ -263,12 +263,19 @@ CREATE TABLE clock_observations (
     withdrawn_utc TEXT,
     withdrawn_by TEXT,
     withdrawn_reason TEXT,
-    -- JSON: number, name, SHA-256 and stream of each exhibit it is about, as they were then. No reference: what a
-    -- person wrote stays when an exhibit is scanned again, and its content is what links it
-    exhibits TEXT NOT NULL,
     CHECK (at_us IS NOT NULL OR reference IS NOT NULL),
     CHECK ((reference IS NULL) = (source IS NULL))
 );
+-- no reference to exhibits: what a person wrote stays when an exhibit is scanned again; its content is what links it
+CREATE TABLE clock_exhibits (
+    observation INTEGER NOT NULL REFERENCES clock_observations(id),
+    exhibit INTEGER NOT NULL,           -- its number and name when the observation was recorded
+    name TEXT NOT NULL,
+    name_raw BLOB,
+    sha256 TEXT,
+    stream INTEGER,                     -- index within the container, for a reading
+    PRIMARY KEY (observation, exhibit)
+) WITHOUT ROWID;
 """
 
 _SEALS = """

@@ -42,6 +42,10 @@ BLOCK: Final = 1000
 
 #: tables whose every row has an entry of the audit log with its ``recorded`` fact
 RECORDED: Final = ("reviews", "clock_observations")
+#: a recorded table → the table whose rows belong to its rows and count in their hashes, and the column that says so
+_BELONGING: Final = {"clock_observations": ("clock_exhibits", "observation", "exhibit")}
+#: how people are shown the numbers of rows
+_SHOWN: Final = {"events": "E", "tracks": "T"}
 
 
 def seal(db: sqlite3.Connection, exhibit: int) -> dict[str, str]:
@@ -84,7 +88,7 @@ def broken(db: sqlite3.Connection, exhibit: int, roots: dict[str, str]) -> list[
             if sealed != now:
                 faults.append(f"the seals of its rows of {table.name} were changed; the rows are as recorded")
             continue
-        differing = list(_differing(table, sealed, now))
+        differing = list(_differing(table, sealed, now, _shown_numbers(db, table)))
         if _root(sealed) != wanted:
             differing.append(
                 f"its rows of {table.name} are not as recorded, and their seals were changed too, so that it cannot "
@@ -95,14 +99,22 @@ def broken(db: sqlite3.Connection, exhibit: int, roots: dict[str, str]) -> list[
 
 
 def row_digest(db: sqlite3.Connection, table: str, row: int, **instead: Any) -> str | None:
-    """SHA-256 of one row by its ``id``, None when there is none; ``instead`` gives columns another value."""
+    """SHA-256 of one row by its ``id``, and of what belongs to it, None when there is none.
+
+    ``instead`` gives columns another value.
+    """
     cursor = db.execute(f"SELECT * FROM {table} WHERE id = ?", (row,))
     names = [column[0] for column in cursor.description]
     values = cursor.fetchone()
     if values is None:
         return None
     changed = tuple(instead.get(name, value) for name, value in zip(names, values, strict=True))
-    return _digest(names, [changed]).hex()
+    digest = _digest(names, [changed])
+    if table in _BELONGING:
+        other, column, order = _BELONGING[table]
+        cursor = db.execute(f"SELECT * FROM {other} WHERE {column} = ? ORDER BY {order}", (row,))
+        digest = hashlib.sha256(digest + _digest([one[0] for one in cursor.description], cursor.fetchall())).digest()
+    return digest.hex()
 
 
 def recorded(db: sqlite3.Connection, table: str, row: int) -> dict[str, Any]:
@@ -154,11 +166,19 @@ def _root(digests: dict[str, bytes]) -> str:
     return root.hexdigest()
 
 
-def _differing(table: Sealed, sealed: dict[str, bytes], now: dict[str, bytes]) -> Iterator[str]:
+def _shown_numbers(db: sqlite3.Connection, table: Sealed) -> dict[str, str]:
+    """Rows of events and tracks → their numbers as people know them."""
+    if table.name not in _SHOWN:
+        return {}
+    rows = db.execute(f"SELECT id, number FROM {table.name} WHERE typeof(number) = 'integer'")
+    return {str(row): f" ({_SHOWN[table.name]}{number:04d})" for row, number in rows}
+
+
+def _differing(table: Sealed, sealed: dict[str, bytes], now: dict[str, bytes], shown: dict[str, str]) -> Iterator[str]:
     for key in _in_order({*sealed, *now}):
         if sealed.get(key) != now.get(key):
             what = "was added" if key not in sealed else "was removed" if key not in now else "was changed"
-            yield f"{_named(table, key)} {what}"
+            yield f"{_named(table, key)}{shown.get(key, '')} {what}"
 
 
 def _in_order(keys: Iterable[str]) -> list[str]:

@@ -24,6 +24,9 @@ MATROSKA: Final = "matroska,webm"
 _BOXES: Final = frozenset(
     b"ftyp styp moov moof mdat mfra free skip wide uuid sidx ssix emsg prft meta pdin udta pnot PICT".split()
 )
+_NESTED: Final = frozenset(b"moov trak mdia minf stbl moof traf".split())
+#: A table of so many pictures is made whatever the size of the file: some 100 MB.
+MAX_SAMPLES: Final = 2_000_000
 _SEGMENT, _CLUSTER = 0x18538067, 0x1F43B675
 #: Matroska's elements of the first level, and those within a cluster.
 _ELEMENTS: Final = frozenset(
@@ -42,8 +45,9 @@ _ASF_OBJECTS: Final = frozenset(
         "d329e2d6da35d111903400a0c90349be",
     )
 )
-#: How far back from the end the last Dahua frame is looked for, bytes.
-_LAST_FRAME: Final = 8 << 20
+#: Bytes that are searched at once for the next Dahua frame, and the kinds of frame that hold pictures.
+_SEARCH: Final = 1 << 16
+_DAHUA_PICTURES: Final = (0xFC, 0xFD)
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,40 @@ def _boxes(read: ReadAt, begin: int, end: int) -> Extent:
             break
     # without fragments cameras reserve room beforehand, and leave some of it
     return Extent(position, broken, media if fragments else None)
+
+
+def absurd_samples(read: ReadAt, begin: int, end: int) -> int:
+    """Pictures that the index of an MP4 file declares without room for them in the file; 0 where it is not absurd.
+
+    The index may say "as many as you like, all of one size" in twelve bytes, and FFmpeg makes a table of them.
+    """
+    handler, stack = b"", [(begin, end)]
+    for _ in range(MAX_ELEMENTS):
+        if not stack:
+            break
+        position, stop = stack.pop()
+        header = read(24, position)
+        length = int.from_bytes(header[:4], "big")
+        if position + 8 > stop or len(header) < 24:
+            continue
+        small = 16 if length == 1 else 8
+        if length == 1:
+            length = int.from_bytes(header[8:16], "big")
+        if length < small:
+            continue
+        stack.append((position + length, stop))
+        kind, count = header[4:8], 0
+        if kind in _NESTED:
+            stack.append((position + small, min(stop, position + length)))
+        elif kind == b"hdlr":
+            handler = header[16:20]
+        elif kind == b"stsz" and handler == b"vide" and any(header[12:16]):
+            count = int.from_bytes(header[16:20], "big")
+        elif kind == b"trun":
+            count = int.from_bytes(header[12:16], "big")
+        if count > max(MAX_SAMPLES, end - begin):
+            return count
+    return 0
 
 
 def _elements(read: ReadAt, begin: int, end: int) -> Extent:
@@ -169,21 +207,34 @@ def _tags(read: ReadAt, begin: int, end: int) -> Extent:
             return Extent(position + 11)
         if header[0] & 0x1F not in (8, 9, 18):
             return Extent(position, position)
-        length = 11 + int.from_bytes(header[1:4], "big")
-        if position + length > end:
-            return Extent(position + length)
-        position += length + 4
-    return Extent(min(position, end))
+        position += 11 + int.from_bytes(header[1:4], "big") + 4
+        if position > end:
+            break
+    return Extent(position)
 
 
 def _dahua(read: ReadAt, begin: int, end: int) -> Extent:
-    """Dahua: the last frame."""
-    start = max(begin, end - _LAST_FRAME)
-    tail = read(end - start, start)
-    at = tail.rfind(b"DHAV")
-    if at < 0 or len(tail) < at + 16:
-        return Extent()
-    return Extent(start + at + int.from_bytes(tail[at + 12 : at + 16], "little"))
+    """Dahua: frames, each of which says its length at its head and at its end; there may be padding between them."""
+    position, reach = begin, begin
+    for _ in range(MAX_ELEMENTS):
+        header = read(24, position)
+        if not header.startswith(b"DHAV"):
+            header = read(_SEARCH, position)
+            at = header.find(b"DHAV")
+            if at < 0:
+                if len(header) < _SEARCH:
+                    break
+                position += _SEARCH - 3
+                continue
+            position, header = position + at, header[at:]
+        length = max(24, int.from_bytes(header[12:16], "little"))
+        reach = position + length
+        if reach > end:
+            break
+        if header[4] in _DAHUA_PICTURES and read(8, reach - 8) != b"dhav" + length.to_bytes(4, "little"):
+            return Extent(reach, position)
+        position = reach
+    return Extent(reach)
 
 
 _WALKS: Final = {

@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from vidreview.errors import MediaError
 from vidreview.media.damage import Sent, Stretches, spoilt
 from vidreview.media.extent import MATROSKA, MAX_CLAIM_S, extent, matroska_rest
+from vidreview.media.pace import NO_PTS, find_interval, find_rate, find_segments, find_skips, find_steps, rate_varies
 from vidreview.media.source import Source, is_cover
-from vidreview.media.timeline import ABSURD_TICKS, CLOCK_STEP_S, GAP_S, Timeline
+from vidreview.media.timeline import ABSURD_TICKS, GAP_S, Timeline
 from vidreview.model import FileInfo, Problem, StreamInfo
 
 if TYPE_CHECKING:
@@ -27,21 +28,19 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-#: Assumed where nothing says how long a frame stands for.
-ASSUMED_INTERVAL: Final = Fraction(1, 25)
 #: Larger pictures are refused: no camera makes them, and one frame would take all memory.
 MAX_SIDE: Final = 16384
 MAX_PIXELS: Final = 100_000_000
 #: No camera takes more pictures a second.
 MAX_RATE: Final = 1000
+#: No recorder has more channels in one file; each stream costs a decoder, and a reading of the whole file.
+MAX_STREAMS: Final = 64
 #: Containers whose header says how long the recording is; of others FFmpeg merely estimates it.
 CLAIMING: Final = frozenset({"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "avi", "asf", "flv", "mxf", "wtv", "nut"})
 #: A demuxer that fails so often in a row is given up.
 MAX_FAILURES: Final = 100
 #: Packets given to the decoder at most in search of a first picture.
 FIRST_PICTURE_PACKETS: Final = 600
-#: Stands for "no timestamp" in arrays of ticks; FFmpeg uses the same value.
-NO_PTS: Final = -(2**63)
 
 
 @dataclass(slots=True)
@@ -78,6 +77,10 @@ def probe(path: Path) -> FileInfo:
         if not streams:
             kinds = ", ".join(sorted({s.type for s in container.streams})) or "no"
             raise MediaError(f"{path}: no video stream; {source.format} with {kinds} stream(s) only")
+        if len(streams) > MAX_STREAMS:
+            text = f"{len(streams)} video streams: those after the first {MAX_STREAMS} are not processed"
+            problems.append(Problem("streams", text))
+            del streams[MAX_STREAMS:]
         measured = {s.index: _Measured(s, codec=s.codec_context.name if s.codec_context else "") for s in streams}
         ends, read = _read_packets(source, measured, problems)
         missing = _check_extent(source, read, problems)
@@ -220,10 +223,10 @@ def _stream_info(source: Source, one: _Measured, ends: Fraction, missing: int) -
         reason = one.refused or f"none of {one.sent} packets tried could be decoded to a picture"
         problems.append(Problem("undecodable", f"stream {stream.index}: {reason}"))
     known = ticks[ticks != NO_PTS]
-    order = _segments(known, time_base) if timed else []
+    order = find_segments(known, time_base) if timed else []
     segments = [known[part] for part in order]
-    steps = _steps(segments)
-    interval = _interval(ticks, steps, time_base, declared, timed)
+    steps = find_steps(segments)
+    interval = find_interval(ticks, steps, time_base, declared, timed)
     complete = len(known) == len(ticks)
     places = np.frombuffer(one.bytes, np.int64) if one.bytes else ticks
     if timed and complete:
@@ -242,8 +245,8 @@ def _stream_info(source: Source, one: _Measured, ends: Fraction, missing: int) -
         time_base=time_base,
         start_pts=start,
         declared_rate=declared,
-        measured_rate=_measured_rate(steps, time_base, interval, complete) if timed else None,
-        variable_rate=complete and _varies(steps, time_base, interval),
+        measured_rate=find_rate(steps, time_base, interval, complete) if timed else None,
+        variable_rate=complete and rate_varies(steps, time_base, interval),
         duration_s=float(line * time_base) if timed and len(ticks) else None,
         packets=len(ticks),
         frame_interval=interval,
@@ -268,46 +271,6 @@ def _declared_rate(source: Source, stream: VideoStream) -> Fraction | None:
     return None
 
 
-def _segments(known: NDArray[np.int64], time_base: Fraction) -> list[NDArray[np.int64]]:
-    """Places of the timestamps in presentation order, cut where they step back by more than reordering explains."""
-    # reordering within a recording is a fraction of a second; 2 s leave room for one picture a second
-    back = int(2 / time_base)
-    if not len(known):
-        return []
-    cuts = []
-    if (known < np.maximum.accumulate(known) - back).any():
-        high = int(known[0])
-        for index, pts in enumerate(known.tolist()):
-            if pts < high - back:
-                cuts.append(index)
-                high = pts
-            high = max(high, pts)
-    parts = np.split(np.arange(len(known)), cuts)
-    return [part[np.argsort(known[part], kind="stable")] for part in parts]
-
-
-def _steps(segments: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate([np.diff(s) for s in segments]) if segments else np.zeros(0, np.int64)
-
-
-def _interval(
-    ticks: NDArray[np.int64], steps: NDArray[np.int64], time_base: Fraction, declared: Fraction | None, timed: bool
-) -> Fraction:
-    """Seconds one frame ordinarily stands for: the median measured, else as declared, else assumed."""
-    if timed:
-        known = np.flatnonzero(ticks != NO_PTS)
-        if len(known) < len(ticks) and len(known) > 1:
-            # several frames lie between two timestamps: each takes its share
-            rates = np.diff(ticks[known]) / np.diff(known)
-            rates = rates[rates > 0]
-            if len(rates):
-                return max(1, round(float(np.median(rates)))) * time_base
-        ahead = steps[(steps > 0) & (steps < int(CLOCK_STEP_S / time_base))]
-        if len(ahead):
-            return int(np.quantile(ahead, 0.5, method="lower")) * time_base
-    return 1 / declared if declared else ASSUMED_INTERVAL
-
-
 def _timeline(
     ticks: NDArray[np.int64],
     places: NDArray[np.int64],
@@ -326,9 +289,14 @@ def _timeline(
     if not timed:
         problems.append(untimed_problem(interval))
         return round(len(ticks) * interval / time_base)
-    if whole and len(steps) and steps.min() > 0 and steps.max() * time_base <= GAP_S:
-        return int(ticks[-1] - ticks[0]) + one
     line: Timeline[None] = Timeline(time_base, interval)
+    if whole and len(steps) and steps.min() > 0 and steps.max() * time_base <= GAP_S:
+        for number in find_skips(steps, one, time_base):
+            text = f"no picture for {line.seconds(int(steps[number])):.3f} s in a stream that is regular but for this"
+            at, byte = int(ticks[number] - ticks[0]), int(places[number + 1])
+            line.note("skip", text, at, int(ticks[number]), int(ticks[number + 1]), byte if byte >= 0 else None)
+        problems += line.problems()
+        return int(ticks[-1] - ticks[0]) + one
     end = 0
     for pts, byte in zip(ticks.tolist(), places.tolist(), strict=True):
         for placed in line.push(None if pts == NO_PTS else pts, None, byte=byte if byte >= 0 else None):
@@ -347,27 +315,6 @@ def untimed_problem(interval: Fraction) -> Problem:
         "no-timestamps",
         f"the file holds no timestamps: times are assumed, counted at {float(1 / interval):.6g} frames per second",
     )
-
-
-def _ordinary(steps: NDArray[np.int64], time_base: Fraction, interval: Fraction) -> NDArray[np.int64]:
-    limit = int(max(Fraction(GAP_S), 4 * interval) / time_base)
-    return steps[(steps > 0) & (steps <= limit)]
-
-
-def _measured_rate(steps: NDArray[np.int64], time_base: Fraction, interval: Fraction, complete: bool) -> float | None:
-    """Frames per second outside gaps."""
-    if not complete:
-        # the steps are between those frames that have a timestamp
-        return float(1 / interval)
-    ordinary = _ordinary(steps, time_base, interval)
-    return float(len(ordinary) / (int(ordinary.sum()) * time_base)) if len(ordinary) else None
-
-
-def _varies(steps: NDArray[np.int64], time_base: Fraction, interval: Fraction) -> bool:
-    ordinary = _ordinary(steps, time_base, interval)
-    rounding = max(1, int(Fraction(1, 500) / time_base))
-    off = np.abs(ordinary - int(interval / time_base)) > rounding
-    return bool(off.sum() > max(1, len(ordinary) // 100))
 
 
 def _claimed(source: Source, one: _Measured, time_base: Fraction, problems: list[Problem]) -> Fraction | None:

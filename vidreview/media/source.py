@@ -16,6 +16,7 @@ import av.error
 import av.logging
 
 from vidreview.errors import EvidenceError, MediaError
+from vidreview.media.extent import absurd_samples
 from vidreview.model import Problem
 from vidreview.reading import EvidenceFile, open_evidence
 
@@ -117,6 +118,8 @@ class Source:
 
     def read_at(self, count: int, position: int) -> bytes:
         """Up to ``count`` bytes of the file at ``position``; none where it cannot be read."""
+        if position >= self.size:  # by a hostile file's word perhaps beyond what a system call takes
+            return b""
         try:
             return self._file.pread(count, position)
         except OSError:
@@ -156,6 +159,10 @@ class Source:
         raise MediaError(f"{self.path}: {_why_not(head, self._file, failure)}")
 
     def _demuxer(self, offset: int) -> av.container.InputContainer:
+        if count := absurd_samples(self.read_at, offset, self.size):
+            raise MediaError(
+                f"{self.path}: absurd index: {count} pictures, more than the file has bytes; damage or hostile"
+            )
         options = {"format_whitelist": ",".join(FORMATS), "protocol_whitelist": "fd"}
         handle = self._file.descriptor
         if not offset and handle is not None:

@@ -56,6 +56,8 @@ class _Waiting(Generic[Payload]):
     pts: int | None
     lost: int
     byte: int | None
+    #: its timestamp was not believed, which has been said already
+    outlier: bool = False
 
 
 class Timeline(Generic[Payload]):
@@ -89,7 +91,6 @@ class Timeline(Generic[Payload]):
         #: the first and the last frame whose timestamp was interpolated: PTS, and for the first position and byte
         self._without: tuple[int, int, int | None] | None = None
         self._last_without = 0
-        self.outliers = 0
         self._problems: dict[str, list[Problem]] = {}
         self._counts: dict[str, int] = {}
 
@@ -105,14 +106,15 @@ class Timeline(Generic[Payload]):
             yield self._emit(_Waiting(payload, None, lost, byte), round(self._slots * self.ticks))
             self._slots += 1
             return
+        outlier = False
         if pts is not None and not -ABSURD_TICKS < pts < ABSURD_TICKS:
-            self.outliers += 1
+            outlier = True
             self.note("bad-time", f"PTS {pts} is absurd: taken as missing", self._position, pts, pts, byte)
             pts = None
         if pts is not None and not self._waiting and (not self._started or self._ordinary(pts - self._high)):
             yield self._emit(_Waiting(payload, pts, lost, byte), pts)
             return
-        self._waiting.append(_Waiting(payload, pts, lost, byte))
+        self._waiting.append(_Waiting(payload, pts, lost, byte, outlier))
         while self._waiting:
             ready = self._ready(final=len(self._waiting) > LOOK_AHEAD)
             if not ready:
@@ -144,9 +146,8 @@ class Timeline(Generic[Payload]):
         for kind, count in self._counts.items():
             if count > LISTED:
                 found.append(Problem(kind, f"{count - LISTED} more of this kind, {count} in all"))
-        missing = self.interpolated - self.outliers
-        if missing > 0 and self._without:
-            text = f"{missing} frames carry no timestamp; theirs are interpolated between neighbours"
+        if self._without:
+            text = f"{self.interpolated} frames carry no timestamp; theirs are interpolated between neighbours"
             pts, position, byte = self._without
             found.append(Problem("missing-time", text, self.seconds(position), pts, self._last_without, byte))
         return found
@@ -189,7 +190,6 @@ class Timeline(Generic[Payload]):
                 return 0
             if after is None or not self._ordinary(after - self._high) or after == self._high:
                 return 1
-            self.outliers += 1
             self.note(
                 "bad-time",
                 f"PTS {head.pts} stands alone between {self._high} and {after}: taken as missing",
@@ -198,7 +198,7 @@ class Timeline(Generic[Payload]):
                 head.pts,
                 head.byte,
             )
-            head.pts = None
+            head.pts, head.outlier = None, True
         known = next((index for index, w in enumerate(self._waiting) if w.pts is not None), None)
         if known is None and not final:
             return 0
@@ -225,14 +225,10 @@ class Timeline(Generic[Payload]):
         for item in waiting[:count]:
             slot += 1 + item.lost
             item.pts = start + round(slot * pace)
-        self.interpolated += count
-        if count:
-            self._without = self._without or (
-                start + round((1 + waiting[0].lost) * pace),
-                self._position,
-                waiting[0].byte,
-            )
-            self._last_without = start + round(slot * pace)
+            if not item.outlier:
+                self.interpolated += 1
+                self._without = self._without or (item.pts, self._position, item.byte)
+                self._last_without = item.pts
         return count
 
     def _emit(self, item: _Waiting[Payload], pts: int) -> Placed[Payload]:

@@ -162,7 +162,7 @@ class Children:
         self._selector = selectors.DefaultSelector()
         self._watched = 0.0
         try:
-            self.hello = self._ready(self._start())
+            self.hello = self._first()
         except BaseException:
             self.close()
             raise
@@ -234,8 +234,20 @@ class Children:
         self._selector.register(child.output, selectors.EVENT_READ, child)
         return child
 
-    def _ready(self, child: _Child) -> Hello:
-        """Wait for its first word."""
+    def _first(self) -> Hello:
+        """Start the first child; one that is killed meanwhile is replaced."""
+        for _ in range(TRIES):
+            child = self._start()
+            if (hello := self._ready(child)) is not None:
+                return hello
+            self._remove(child)
+        raise VidreviewError(
+            "a worker process could not be started; 'vidreview doctor' tells whether this installation is whole, "
+            "VIDREVIEW_TRACEBACK=1 shows what the worker says"
+        )
+
+    def _ready(self, child: _Child) -> Hello | None:
+        """Wait for its first word; None when it dies without."""
         until = time.monotonic() + READY_S
         with selectors.DefaultSelector() as only:
             only.register(child.output, selectors.EVENT_READ)
@@ -248,10 +260,7 @@ class Children:
                         return message
                 if not alive:
                     break
-        raise VidreviewError(
-            "a worker process could not be started; 'vidreview doctor' tells whether this installation is whole, "
-            "VIDREVIEW_TRACEBACK=1 shows what the worker says"
-        )
+        return None
 
     def _check(self, hello: Hello) -> None:
         if hello.sha256 != self.hello.sha256:

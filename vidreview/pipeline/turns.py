@@ -240,7 +240,7 @@ class Turns:
                 check_unchanged(image)
             except IntegrityError as error:
                 reason = str(error).removeprefix(f"{image.path}: ")
-                self.keep.log.append("exhibit-changed", run=self.keep.run, path=where(image.path), reason=reason)
+                self.keep.log.append("image-changed", run=self.keep.run, path=where(image.path), reason=reason)
                 self._fault(image, reason)
 
     def _check_missing(self) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from vidreview.errors import EvidenceError
 from vidreview.evidence import Exhibit, Found, identify
+from vidreview.reading import evidence_size
 from vidreview.verify.verdict import Observer, Verdict
 
 
@@ -52,14 +53,16 @@ class Evidence:
         if self.source is None:
             return None
         named = self.source / wanted.name
-        same_size = self._sizes(self.source).get(wanted.size, [])
+        same_size = {*self._sizes(self.source).get(wanted.size, [])}
+        if evidence_size(named) == wanted.size:
+            same_size.add(named)  # it may be in a disk image
         for path in sorted(same_size, key=lambda path: (path != named, path.name != wanted.path.name, path)):
             try:
                 if self.identify(path, wanted.name).digest.value == wanted.sha256:
                     return path
             except EvidenceError:
                 continue
-        return named if named.is_file() else None
+        return named if evidence_size(named) is not None else None
 
     def _sizes(self, source: Path) -> dict[int, list[Path]]:
         if self._by_size is None:
@@ -83,20 +86,16 @@ def check_exhibits(exhibits: Sequence[Recorded], evidence: Evidence, verdict: Ve
 
 def _check(one: Recorded, path: Path, moved: bool, evidence: Evidence, verdict: Verdict) -> None:
     where = f"{path}: "
-    status = _status(path)
-    if not isinstance(status, os.stat_result):
-        _gone(one, status, evidence, verdict)
+    size = evidence_size(path)
+    if size is None:
+        _gone(one, path, _status(path), evidence, verdict)
         return
-    if not stat.S_ISREG(status.st_mode):
-        verdict.count("exhibits")
-        verdict.fault("exhibit", one.name, f"{where}is no longer a file; find out what was done to the evidence")
-        return
-    if status.st_size != one.size:
+    if size != one.size:
         verdict.count("exhibits")
         verdict.fault(
             "exhibit",
             one.name,
-            f"{where}was changed: it has {status.st_size} bytes, but had {one.size} when it was scanned; find out what "
+            f"{where}was changed: it has {size} bytes, but had {one.size} when it was scanned; find out what "
             "changed it",
         )
         return
@@ -124,9 +123,18 @@ def _check(one: Recorded, path: Path, moved: bool, evidence: Evidence, verdict: 
         )
 
 
-def _gone(one: Recorded, error: OSError, evidence: Evidence, verdict: Verdict) -> None:
+def _gone(one: Recorded, path: Path, error: os.stat_result | OSError, evidence: Evidence, verdict: Verdict) -> None:
     """An exhibit is not where it was: removed, or its drive is not here."""
-    if evidence.source is not None:
+    if isinstance(error, os.stat_result):
+        if stat.S_ISREG(error.st_mode):
+            verdict.skip("exhibit", one.name, f"{path}: cannot be read")
+            return
+        verdict.count("exhibits")
+        verdict.fault("exhibit", one.name, f"{path}: is no longer a file; find out what was done to the evidence")
+    elif isinstance(error, NotADirectoryError):
+        verdict.count("exhibits")
+        verdict.fault("exhibit", one.name, f"{path}: is missing from its disk image, or cannot be read in it")
+    elif evidence.source is not None:
         reason = f"found neither in {evidence.source} nor at {one.path}; connect its drive or name another --source"
         verdict.skip("exhibit", one.name, reason)
     elif isinstance(error, FileNotFoundError) and one.path.parent.is_dir():

@@ -6,7 +6,7 @@ import json
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from vidreview.index import schema, seal
 from vidreview.verify.exhibits import Recorded
@@ -79,6 +79,12 @@ def _objects(db: sqlite3.Connection) -> dict[tuple[str, str], str]:
 # ---- exhibits
 
 
+#: states of an exhibit whose scan has not come to its end, or whose turn to be numbered has not
+_UNFINISHED: Final = ("pending", "running", "scanned")
+#: facts of a run's entry that are not in its record
+_ENTRY_ONLY: Final = ("run", "sources", "recorded", "after_interrupted")
+
+
 def _check_exhibits(db: sqlite3.Connection, logged: Logged, verdict: Verdict) -> None:
     present = set()
     rows = db.execute("SELECT id, name, name_raw, state, sha256, run FROM exhibits ORDER BY id").fetchall()
@@ -86,7 +92,7 @@ def _check_exhibits(db: sqlite3.Connection, logged: Logged, verdict: Verdict) ->
         present.add(number)
         name = _text(text, raw)
         end = logged.ends.get(number)
-        if state == "running":
+        if state in _UNFINISHED:
             _check_unfinished(db, number, name, run, end, logged, verdict)
         elif end is not None:
             verdict.count("sealed exhibits")
@@ -153,10 +159,8 @@ def _missing(logged: Logged, number: int, verdict: Verdict) -> None:
     end = logged.ends.get(number)
     said = end or logged.begins[number]
     name = said.text("name") or f"exhibit {number}"
-    if end is not None and end.action == "exhibit-unreadable" and end.number("run") not in logged.run_ends:
-        verdict.note(
-            "index", name, f"is unreadable by entry {end.seq} of the audit log; a kill kept it out of the index"
-        )
+    if end is not None and end.action != "exhibit-ends" and end.number("run") not in logged.run_ends:
+        verdict.note("index", name, f"is listed by entry {end.seq} of the audit log; a kill kept it out of the index")
         return
     verdict.fault(
         "index",
@@ -199,7 +203,7 @@ def _check_runs(db: sqlite3.Connection, logged: Logged, verdict: Verdict) -> Non
 
 def _check_record(run: int, record: str, begin: Said, verdict: Verdict) -> None:
     """The settings, model and environment of a run against its entry in the log."""
-    said = {name: value for name, value in begin.facts.items() if name not in ("run", "sources", "recorded")}
+    said = {name: value for name, value in begin.facts.items() if name not in _ENTRY_ONLY}
     try:
         same = json.loads(record) == said
     except (ValueError, RecursionError):

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
+
+_BEGINS: Final = ("exhibit-begins", "exhibit-begins-again")
+#: of exhibits of which nothing was read, or kept
+_FAILED: Final = ("exhibit-unreadable", "exhibit-failed", "exhibit-changed")
+#: entries with the seals of an exhibit
+_ENDS: Final = ("exhibit-ends", "exhibit-duplicate", "exhibit-image", *_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +38,7 @@ class Logged:
 
     #: exhibit → its exhibit-begins
     begins: dict[int, Said] = field(default_factory=dict)
-    #: exhibit → its exhibit-ends or exhibit-unreadable
+    #: exhibit → the last entry that says what became of it
     ends: dict[int, Said] = field(default_factory=dict)
     #: path → all entries in which an exhibit there began or was unreadable
     paths: dict[str, list[Said]] = field(default_factory=dict)
@@ -50,7 +56,7 @@ class Logged:
     def replaced(self, exhibit: int) -> bool:
         """Whether the log says that another exhibit took the place of this one."""
         own = self.ends.get(exhibit) or self.begins[exhibit]
-        sha256, failed = own.text("sha256"), own.action == "exhibit-unreadable"
+        sha256, failed = own.text("sha256"), own.action in _FAILED
         return any(
             later.seq > own.seq
             and later.number("exhibit") != exhibit
@@ -89,11 +95,11 @@ def _take(logged: Logged, said: Said) -> None:
         logged.run_ends[run] = said
     elif said.action == "log-signed":
         logged.signed = said
-    elif said.action in ("exhibit-begins", "exhibit-ends", "exhibit-unreadable"):
+    elif said.action in _BEGINS or said.action in _ENDS:
         if exhibit is None:
             logged.unsealed.add((said.text("name"), said.text("sha256")))
             return
-        if said.action == "exhibit-begins":
+        if said.action in _BEGINS:
             logged.begins[exhibit] = said
         else:
             logged.ends[exhibit] = said
