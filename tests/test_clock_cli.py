@@ -23,7 +23,7 @@ from vidreview.audit import AuditLog
 from vidreview.cli.clock import parse_wall
 from vidreview.clocks import SECOND
 from vidreview.errors import UsageError
-from vidreview.index import Case, Identity, Listed, Reader
+from vidreview.index import Case, Identity, Listed, Reader, schema
 from vidreview.model import FileInfo, Problem
 
 Cli = Callable[..., Result]
@@ -361,6 +361,30 @@ def test_each_change_is_in_the_audit_log_with_all_its_facts(case: Path, cli: Cli
     assert log.check_chain() == []
 
 
+@pytest.mark.parametrize(
+    "tampering",
+    [
+        "UPDATE clock_observations SET shown = '2024-01-20T15:02:07' WHERE id = 1",
+        "UPDATE clock_observations SET withdrawn_by = 'C. Examiner' WHERE id = 1",
+        "UPDATE clock_exhibits SET sha256 = 'b' || substr(sha256, 2) WHERE observation = 1",
+    ],
+)
+def test_an_observation_that_was_altered_is_found(case: Path, cli: Cli, add: Add, tampering: str) -> None:
+    """Rule A5: each change of an observation, what it is about included, has its hash in the audit log."""
+    add("a.mp4", *CHECK, *LONDON)
+    add("a.mp4", *READING)
+    cli("clock", "withdraw", "2", *BY, "--reason", "wrong camera", "--case", case)
+
+    def faults() -> list[str]:
+        return re.findall("clock_observations row .*", cli("verify", "--case", case).out)
+
+    assert faults() == []
+    with Case.open(case) as opened:
+        opened._db.execute(tampering)
+    (fault,) = faults()
+    assert fault.startswith("clock_observations row 1 was changed since entry 1 of the audit log")
+
+
 def test_what_cannot_be_logged_is_not_recorded(case: Path, cli: Cli) -> None:
     (case / "audit.jsonl").mkdir()
     result = cli("clock", "add", "a.mp4", *CHECK, *BY, "--case", case)
@@ -409,6 +433,18 @@ def test_a_check_of_what_could_not_be_read_holds_once_it_can(case: Path, cli: Cl
         fill(opened, "empty.mp4", "e" * 64)
     add("empty.mp4", *READING)
     assert events(cli, case, "--exhibit", "empty.mp4")[0]["start_corrected"] == "2024-01-15T21:57:51.500"
+
+
+def test_an_older_case_is_brought_up_to_date(tmp_path: Path, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    step = next(number for number, (name, _) in enumerate(schema.MIGRATIONS) if "clock" in name)
+    monkeypatch.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:step])
+    Case.open(tmp_path, create=True).close()
+    monkeypatch.undo()
+    assert "older version" in cli("clock", "list", "--case", tmp_path).err
+    with Case.open(tmp_path) as opened:
+        fill(opened)
+    assert cli("clock", "add", "a.mp4", *READING, *BY, "--case", tmp_path).status == 0
+    assert events(cli, tmp_path)[0]["start_shown"] == "2024-01-15T21:59:58.500"
 
 
 def test_one_writer_at_a_time(case: Path, cli: Cli) -> None:
