@@ -56,6 +56,7 @@ def test_events_json_is_the_contract(case: Path, cli: Cli) -> None:
         ("id", "E0001"),
         ("exhibit", "a.mp4"),
         ("exhibit_sha256", "a" * 64),
+        ("reference", "NMC/1"),
         ("stream", 0),
         ("class", "person"),
         ("label", "person"),

@@ -22,6 +22,9 @@ PACKAGES = (
     "onnx",
     "ultralytics",
     "torch",
+    "tzdata",
+    "pytsk3",
+    "libewf-python",
 )
 
 

@@ -92,7 +92,7 @@ def _cut(batch: Batch, parent: Parent, place: EventPlace, before: float, after: 
     )
     how = f"vidreview clip {name} --before {before:g} --after {after:g}"
     index = batch.index(parent, place.stream)
-    clip = cut(Source, parent, request, batch.case / "clips", index=index, origin=origin(how))
+    clip = cut(Source, parent, request, batch.case / "clips", index=index, origin=origin(how, place.stream.exhibit))
     parameters = {"event": name, "stream": request.stream, "start_pts": place.start_pts, "end_pts": place.end_pts}
     batch.record(clip.path, clip.sha256, parent, how, **parameters)
     batch.record(clip.manifest, clip.manifest_sha256, parent, how, **parameters)

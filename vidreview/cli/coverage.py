@@ -42,16 +42,16 @@ def _print(ledger: list[dict[str, Any]]) -> None:
     counts = ("frames", "damaged", "missing", "looks")
     rows = []
     for item in ledger:
-        states, frames = item["states"], item["frames"]
-        cells = [safe(item["exhibit"])]
         if item["stream"] is None:
-            cells += ["-"] * 10
-        else:
-            cells += [str(item["stream"]), f"{item['duration_s']:.3f}", *(f"{value:.3f}" for value in states.values())]
-            cells += [str(item["frames_presented"]), str(frames["damaged"]), str(frames["missing"])]
-            cells += [str(item["detector_frames"])]
+            continue
+        states, frames = item["states"], item["frames"]
+        cells = [safe(item["exhibit"]), str(item["stream"]), f"{item['duration_s']:.3f}"]
+        cells += [f"{value:.3f}" for value in states.values()]
+        cells += [str(item["frames_presented"]), str(frames["damaged"]), str(frames["missing"])]
+        cells += [str(item["detector_frames"])]
         rows.append(cells)
-    print_table((*headings, *counts), rows, right=frozenset(range(1, 11)), folds=(0,), spare=(10, 7, 8, 9))
+    if rows:
+        print_table((*headings, *counts), rows, right=frozenset(range(1, 11)), folds=(0,), spare=(10, 7, 8, 9))
     for item in ledger:
         for problem in item["problems"]:
             where = "" if item["stream"] is None else f" stream {item['stream']}"
@@ -59,6 +59,19 @@ def _print(ledger: list[dict[str, Any]]) -> None:
             click.echo(f"{safe(item['exhibit'])}{where}{lies}: {problem['kind']}: {safe(problem['reason'])}")
     analysed = sum(item["states"]["analysed_s"] for item in ledger)
     total = sum(item["duration_s"] for item in ledger)
-    unread = sum(item["stream"] is None for item in ledger)
-    note = f"; {unread} exhibit{'s' if unread != 1 else ''} could not be read, of unknown length" if unread else ""
-    click.echo(f"{analysed:.1f} s of {total:.1f} s of footage analysed{note}.")
+    click.echo(f"{analysed:.1f} s of {total:.1f} s of footage analysed{_others(ledger)}.")
+
+
+def _others(ledger: list[dict[str, Any]]) -> str:
+    """In words, the files that have no stream."""
+    kinds = [{problem["kind"] for problem in item["problems"]} for item in ledger if item["stream"] is None]
+    copies, images = sum("duplicate" in k for k in kinds), sum("image" in k for k in kinds)
+    waiting = sum("unfinished" in k for k in kinds)
+    unread = len(kinds) - copies - images - waiting
+    said = [
+        (unread, f"exhibit{'s' * (unread != 1)} could not be read, of unknown length"),
+        (copies, f"duplicate{'s' * (copies != 1)} of exhibits, scanned once"),
+        (images, f"disk image{'s' * (images != 1)}"),
+        (waiting, f"file{'s' * (waiting != 1)} whose scan is not finished"),
+    ]
+    return "".join(f"; {count} {words}" for count, words in said if count)

@@ -20,7 +20,7 @@ from vidreview.errors import IntegrityError, UsageError, VidreviewError
 if TYPE_CHECKING:
     from vidreview.audit import AuditLog
     from vidreview.clips import PacketIndex, Parent
-    from vidreview.index.query import EventPlace, Reader, StoredStream
+    from vidreview.index.query import EventPlace, Reader, StoredExhibit, StoredStream
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -151,7 +151,8 @@ def _same(path: Path, wanted: Parent) -> bool:
         return False
 
 
-def origin(command: str) -> dict[str, Any]:
-    """What a record says of its making."""
+def origin(command: str, exhibit: StoredExhibit) -> dict[str, Any]:
+    """What a record says of its making, and of the exhibit's place in the seizure record (rule A4)."""
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"tool": f"vidreview {__version__}", "command": command, "created_utc": now}
+    made = {"tool": f"vidreview {__version__}", "command": command, "created_utc": now}
+    return made | {"reference": exhibit.reference} | dict(exhibit.for_whom)

@@ -6,7 +6,6 @@ Answers within a blink: imports neither numpy nor anything that decodes.
 from __future__ import annotations
 
 import contextlib
-import itertools
 import json
 import os
 import sqlite3
@@ -21,13 +20,16 @@ from vidreview.errors import CaseError
 from vidreview.index import points, schema
 from vidreview.index.clocks import CaseClocks
 from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
+from vidreview.index.ledger import ledger
+from vidreview.index.rows import file_name
 
 _WHERE_FROM = "JOIN streams stream ON stream.id = item.stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit"
 _PLACE = "exhibit.name, exhibit.name_raw, stream.number, stream.time_base_num, stream.time_base_den"
 
 _STREAM = (
-    "exhibit.name, exhibit.name_raw, exhibit.path, exhibit.path_raw, exhibit.size, exhibit.sha256, stream.number, "
-    "stream.time_base_num, stream.time_base_den, stream.rotation, stream.info"
+    "exhibit.name, exhibit.name_raw, exhibit.path, exhibit.path_raw, exhibit.size, exhibit.sha256, exhibit.reference, "
+    "(SELECT record FROM runs WHERE runs.id = exhibit.run), stream.number, stream.time_base_num, "
+    "stream.time_base_den, stream.rotation, stream.info"
 )
 
 
@@ -39,6 +41,10 @@ class StoredExhibit:
     path: Path
     size: int
     sha256: str
+    #: what the seizure record calls it
+    reference: str | None = None
+    #: of the scan: operator, organisation and reason, as far as they were given (rule A4)
+    for_whom: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,19 +146,21 @@ class Reader:
         ):
             members.setdefault(event, []).append(track_name(track))
         columns = (
-            f"item.id, item.stream, {_PLACE}, exhibit.sha256, item.class, item.label, item.start_pts, item.end_pts, "
-            "item.start_s, item.end_s, item.peak_s, item.max_count, item.score, item.provisional"
+            f"item.id, item.stream, {_PLACE}, exhibit.sha256, exhibit.reference, item.class, item.label, "
+            "item.start_pts, item.end_pts, item.start_s, item.end_s, item.peak_s, item.max_count, item.score, "
+            "item.provisional"
         )
         result = []
-        for number, place, name, raw, stream, num, den, sha256, kind, label, start, end, *numbers in self._items(
+        for number, place, name, raw, stream, num, den, *rest in self._items(
             "all_events", columns, query, EVENT_ORDERS
         ):
-            start_s, end_s, peak_s, count, score, provisional = numbers
+            sha256, reference, kind, label, start, end, start_s, end_s, peak_s, count, score, provisional = rest
             result.append(
                 {
                     "id": provisional_name(number) if provisional else event_name(number),
-                    "exhibit": _name(name, raw),
+                    "exhibit": file_name(name, raw),
                     "exhibit_sha256": sha256,
+                    "reference": reference,
                     "stream": stream,
                     "class": kind,
                     "label": label,
@@ -188,7 +196,7 @@ class Reader:
             course = self._points(row)  # one at a time: those of a whole case may not fit in memory
             item = {
                 "id": track_name(number),
-                "exhibit": _name(name, raw),
+                "exhibit": file_name(name, raw),
                 "stream": stream,
                 "class": kind,
                 "start_pts": start,
@@ -226,7 +234,7 @@ class Reader:
             "dropped",
         )
         for number, name, raw, *rest in self._items("numbered_tracks", columns, query, ORDERS):
-            yield {"exhibit": _name(name, raw)} | dict(zip(names, (number, *rest), strict=True))
+            yield {"exhibit": file_name(name, raw)} | dict(zip(names, (number, *rest), strict=True))
 
     def clocks(self) -> CaseClocks:
         """What people observed of the recorders' clocks, and what follows for each stream."""
@@ -242,57 +250,8 @@ class Reader:
         return points.unpack(rows[0][0]) if rows else []
 
     def coverage(self, exhibits: Sequence[str] = ()) -> list[dict[str, Any]]:
-        """The ledger in the form of ``vidreview coverage --json``.
-
-        One entry per stream; an exhibit that has none, since it could not be read, is listed once with stream null.
-        """
-        clause, values = by_name(exhibits) if exhibits else ("true", [])
-        result = []
-        for row in self._select(
-            "SELECT exhibit.id, exhibit.name, exhibit.name_raw, exhibit.state, original.name, original.name_raw, "
-            "stream.id, stream.number, stream.duration_s, stream.time_base_num, stream.time_base_den, "
-            "c.analysed, c.undecodable, c.gap, c.not_requested, "
-            "c.frames_presented, c.frames_damaged, c.frames_missing, c.detector_frames "
-            "FROM exhibits exhibit LEFT JOIN exhibits original ON original.id = exhibit.duplicate_of "
-            "LEFT JOIN streams stream ON stream.exhibit = exhibit.id "
-            f"LEFT JOIN coverage c ON c.stream = stream.id WHERE {clause} ORDER BY exhibit.id, stream.number",
-            values,
-        ):
-            exhibit, name, raw, state, original, original_raw, stream, number, probed, num, den, *ledger = row
-            problems = self._problems(exhibit, stream)
-            if state == "duplicate":
-                same = (
-                    _name(original, original_raw) if original is not None else "an exhibit that is not there any more"
-                )
-                reason = f"the same content as {same}, which is scanned in its place"
-                problems.append(_problem("duplicate", reason))
-            elif state == "image":
-                problems.append(_problem("image", _IMAGE))
-            if ledger[0] is None:
-                # known by its container's word only: none of it was looked at
-                ledger = [0, 0, 0, round(probed * den / num) if probed else 0, 0, 0, 0, 0]
-                if stream is not None and state not in _WAITING:
-                    problems.append(_problem("unfinished", _UNFINISHED[state]))
-            if state in _WAITING:
-                # a stream may be finished in an exhibit that is not: it was found to have changed, for one
-                problems.append(_problem("unfinished", _UNFINISHED[state]))
-            *ticks, presented, damaged, missing, looks = ledger
-            seconds = _rounded(ticks, Fraction(num, den) if num else Fraction(1))
-            result.append(
-                {
-                    "exhibit": _name(name, raw),
-                    "stream": number,
-                    "time_base": f"{num}/{den}" if num else None,
-                    "duration_s": seconds[-1],
-                    "ticks": {"duration": sum(ticks)} | dict(zip(_STATES, ticks, strict=True)),
-                    "frames_presented": presented,
-                    "states": {f"{state}_s": value for state, value in zip(_STATES, seconds, strict=False)},
-                    "frames": {"decoded": presented, "damaged": damaged, "missing": missing},
-                    "detector_frames": looks,
-                    "problems": problems,
-                }
-            )
-        return result
+        """The ledger in the form of ``vidreview coverage --json``; see ``ledger``."""
+        return ledger(self._select, exhibits)
 
     def places(self, numbers: Sequence[int] | None = None) -> list[EventPlace]:
         """Where events lie, in order of number; of all events when ``numbers`` is None."""
@@ -338,7 +297,7 @@ class Reader:
     def exhibit_names(self) -> list[str]:
         """The names of all exhibits, those that could not be read too, in order."""
         rows = self._select("SELECT name, name_raw FROM exhibits ORDER BY id")
-        return [_name(name, raw) for name, raw in rows]
+        return [file_name(name, raw) for name, raw in rows]
 
     def numbers(self, table: str) -> tuple[int, int, int]:
         """How many ``events`` or ``tracks`` there are, the lowest number and the highest."""
@@ -368,15 +327,6 @@ class Reader:
         peak = min(course, key=lambda place: (abs(place[0] - peak_s), place))[1]
         frames = [frame for _, frame in course]
         return min(frames), max(frames), peak
-
-    def _problems(self, exhibit: int, stream: int | None) -> list[dict[str, Any]]:
-        rows = self._select(
-            "SELECT kind, reason, at_s, pts, end_pts, byte FROM problems "
-            "WHERE exhibit = ? AND (stream IS ? OR stream IS NULL) "
-            "GROUP BY kind, reason, at_s, pts, end_pts, byte ORDER BY min(id)",
-            [exhibit, stream],
-        )
-        return [_problem(*row) for row in rows]
 
     def _stills(self) -> dict[int, str]:
         with contextlib.suppress(OSError):
@@ -409,41 +359,6 @@ class Reader:
             raise CaseError(f"cannot read the case {self.folder}: {error}; {hint}") from error
 
 
-_IMAGE = "a disk image: the files in it are exhibits of their own"
-
-#: What a tick of a stream may be, in the order they are listed.
-_STATES = ("analysed", "undecodable", "gap", "not_requested")
-
-#: States of an exhibit whose scan is not over.
-_WAITING = ("pending", "running")
-
-_UNFINISHED = {
-    "pending": "its turn to be scanned did not come; run 'vidreview scan' again",
-    "scanned": "this stream was not analysed",
-    "running": "the scan of this exhibit was not finished; run 'vidreview scan' again",
-    "done": "this stream was not analysed",
-    "partial": "this stream was not analysed",
-    "failed": "this stream was not analysed: the scan of this exhibit failed",
-}
-
-
-def _problem(
-    kind: str,
-    reason: str,
-    at_s: float | None = None,
-    pts: int | None = None,
-    end_pts: int | None = None,
-    byte: int | None = None,
-) -> dict[str, Any]:
-    return {"kind": kind, "reason": reason, "at_s": at_s, "pts": pts, "end_pts": end_pts, "byte": byte}
-
-
-def _rounded(ticks: Sequence[int], time_base: Fraction) -> list[float]:
-    """Seconds of each part and of the whole, to a microsecond, so that the parts still add up to the whole."""
-    edges = [round(sum(ticks[:k]) * time_base * 1_000_000) for k in range(len(ticks) + 1)]
-    return [(b - a) / 1e6 for a, b in itertools.pairwise(edges)] + [edges[-1] / 1e6]
-
-
 def event_name(number: int) -> str:
     """An event's number as people see it."""
     return f"E{number:04d}"
@@ -466,20 +381,22 @@ def _stream(
     path_raw: bytes | None,
     size: int,
     sha256: str,
+    reference: str | None,
+    record: str,
     number: int,
     num: int,
     den: int,
     rotation: int,
     info: str,
 ) -> StoredStream:
-    exhibit = StoredExhibit(_name(name, name_raw), Path(_name(path, path_raw)), size, sha256)
+    run = json.loads(record)
+    for_whom = tuple((key, str(run[key])) for key in ("operator", "organisation", "reason") if run.get(key))
+    exhibit = StoredExhibit(
+        file_name(name, name_raw), Path(file_name(path, path_raw)), size, sha256, reference, for_whom
+    )
     facts = json.loads(info)
     aspect = Fraction(facts.get("sample_aspect") or 1)
     return StoredStream(exhibit, number, Fraction(num, den), rotation, aspect, bool(facts.get("timed", True)))
-
-
-def _name(text: str, raw: bytes | None) -> str:
-    return text if raw is None else os.fsdecode(raw)
 
 
 def _box(box: tuple[float, float, float, float]) -> list[float]:

@@ -37,6 +37,11 @@ def storable(text: str | os.PathLike[str]) -> tuple[str, bytes | None]:
     return shown, None if shown.encode() == raw else raw
 
 
+def file_name(text: str, raw: bytes | None) -> str:
+    """A name as ``storable`` was given it."""
+    return text if raw is None else os.fsdecode(raw)
+
+
 def absolute(path: Path) -> tuple[str, bytes | None]:
     """Where a file lies, whatever folder a later command is run in."""
     return storable(os.path.abspath(path))  # noqa: PTH100 - Path.absolute keeps '..'
