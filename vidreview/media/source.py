@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import re
@@ -73,7 +74,11 @@ class _Window:
 
     def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
         start = self._offset if whence == os.SEEK_SET else 0
-        return self._file.seek(start + position, whence) - self._offset
+        try:
+            return self._file.seek(start + position, whence) - self._offset
+        except (OSError, OverflowError):
+            # a hostile file sends FFmpeg to places that cannot be; PyAV prints what is raised here, and FFmpeg wants this
+            return -errno.EINVAL
 
     def tell(self) -> int:
         return self._file.tell() - self._offset
