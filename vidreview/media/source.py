@@ -76,8 +76,8 @@ class _Window:
         start = self._offset if whence == os.SEEK_SET else 0
         try:
             return self._file.seek(start + position, whence) - self._offset
-        except (OSError, OverflowError):
-            # a hostile file sends FFmpeg to places that cannot be; PyAV prints what is raised here, and FFmpeg wants this
+        except (OSError, ValueError, OverflowError):
+            # a hostile file sends FFmpeg to places that cannot be: what is raised here, PyAV would print
             return -errno.EINVAL
 
     def tell(self) -> int:
