@@ -8,10 +8,13 @@ prints each finding with the seed that repeats it and writes the offending file 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import faulthandler
+import os
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -100,13 +103,32 @@ def attempt(sample: Path, sound: Outcome, seed: str, folder: Path) -> tuple[Muta
     path.write_bytes(mutation.data)
     began = time.monotonic()
     try:
-        outcome = scanned(path, place / "case")
+        with _stderr_into(place / "stderr"):
+            outcome = scanned(path, place / "case")
     except Exception as error:  # noqa: BLE001 - a hostile file may raise nothing at all: it would end the batch
         return mutation, path, [f"{type(error).__name__}: {error}"]
     found = findings(outcome, sound, sample.name, mutation.kind)
+    if said := (place / "stderr").read_text(errors="replace"):
+        # a library that drops an exception of ours prints its traceback
+        found.append(f"written to stderr: {said.splitlines()[-1]}")
     if time.monotonic() - began > LIMIT_S:
         found.append(f"took {time.monotonic() - began:.0f} s")
     return mutation, path, found
+
+
+@contextlib.contextmanager
+def _stderr_into(path: Path) -> Iterator[None]:
+    """Whatever this process writes to stderr, its libraries included, goes into a file."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    try:
+        with path.open("wb") as file:
+            os.dup2(file.fileno(), 2)
+            yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def main() -> int:
@@ -117,14 +139,15 @@ def main() -> int:
     parser.add_argument("--keep", type=Path, default=Path("fuzz-findings"), help="Folder for the offending files.")
     options = parser.parse_args()
     wrong = 0
-    with tempfile.TemporaryDirectory() as temporary:
+    # stderr itself is caught while a file is scanned
+    with tempfile.TemporaryDirectory() as temporary, os.fdopen(os.dup(2), "w") as terminal:
         folder = Path(temporary)
         samples = list(make_samples(SHARED / "footage" / "clips", folder).values())
         sound = {path.name: scanned(path, folder / f"sound-{path.name}") for path in samples}
         for number in range(options.seed, options.seed + options.cases):
             sample = samples[number % len(samples)]
             # a hang ends with the stack of every thread
-            faulthandler.dump_traceback_later(2 * LIMIT_S, exit=True)
+            faulthandler.dump_traceback_later(2 * LIMIT_S, exit=True, file=terminal)
             if sys.stderr.isatty():
                 sys.stderr.write(f"\rseed {number} ")
             mutation, path, found = attempt(sample, sound[sample.name], str(number), folder)

@@ -22,7 +22,9 @@ from vidreview.errors import IntegrityError, VidreviewError
 from vidreview.index import Reader
 from vidreview.media import open_frames, probe
 from vidreview.media.probe import MAX_STREAMS
+from vidreview.media.source import _Window
 from vidreview.pipeline import scan
+from vidreview.reading import open_evidence
 from vidreview.settings import ScanSettings
 
 #: What one scan of a small hostile file may take on a slow and busy machine.
@@ -270,6 +272,18 @@ def test_the_fuzzer_itself_runs_from_the_command_line(footage: Path, tmp_path: P
         command, capture_output=True, text=True, cwd=Path(__file__).parent.parent, timeout=300, check=False
     )
     assert (done.returncode, done.stdout) == (0, "5 cases, 0 with findings\n"), done.stderr
+
+
+@pytest.mark.parametrize("position", [-5000, -(2**62), 2**63, 2**70])
+def test_a_place_that_cannot_be_is_told_to_ffmpeg_and_printed_nowhere(tmp_path: Path, position: int) -> None:
+    """Found by fuzzing: PyAV prints the traceback of an exception that a file object raises."""
+    path = tmp_path / "a.bin"
+    path.write_bytes(bytes(5000))
+    with open_evidence(path) as file:
+        window = _Window(file.file(1000))
+        assert window.seek(position) < 0
+        assert window.seek(10) == 10
+        window.close()
 
 
 def test_every_error_of_a_hostile_file_is_one_of_ours(tmp_path: Path) -> None:

@@ -127,32 +127,6 @@ def test_printed_seconds_sum_too(
     assert tuple(counted.values()) == (sum(ticks), *ticks)
 
 
-def test_an_older_case_gets_its_ticks_back(tmp_path: Path) -> None:
-    """Seconds were floats of whole ticks: rounding finds them."""
-    from vidreview.index import Reader, schema
-
-    folder = tmp_path / "case"
-    ticks = (1001 * 7, 1001 * 3, 1001, 0)
-    base = Fraction(1, 30000)
-    with Case.open(folder, create=True) as case:
-        exhibit = case.begin_exhibit(case.begin_run(RECORD), Identity("a.mp4", Path("/e/a.mp4"), 1, 1, "a" * 64))
-        stream = case.add_stream(exhibit, stream_info(time_base=base))
-        case.set_coverage(stream, Coverage(base, *ticks, 0, 0, 0, 0, (Problem("gap", "no frames", 1.0),)))
-        names = [name for name, _ in schema.MIGRATIONS]
-        for later in names[names.index("0002 provisional events") + 1 :]:
-            case._db.execute("DELETE FROM migrations WHERE name = ?", (later,))
-        for column in ("analysed", "undecodable", "gap", "not_requested"):
-            case._db.execute(f"ALTER TABLE coverage DROP COLUMN {column}")
-        for column in ("pts", "end_pts", "byte"):
-            case._db.execute(f"ALTER TABLE problems DROP COLUMN {column}")
-    with Case.open(folder):
-        pass
-    with Reader.open(folder) as reader:
-        (item,) = reader.coverage()
-    assert tuple(item["ticks"].values()) == (sum(ticks), *ticks)
-    assert item["problems"][0]["pts"] is None
-
-
 # ---- the places
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import re
@@ -63,6 +64,24 @@ _STARTS: Final = re.compile(
 _PROGRAMS: Final = (b"MZ", b"\x7fELF")
 
 
+class _Window:
+    """A read-only file object that shows a file from one offset on."""
+
+    def __init__(self, file: io.BufferedReader) -> None:
+        self._file = file
+        self.read = file.read
+        self.tell = file.tell
+        self.close = file.close
+
+    def seek(self, position: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a place; a negative number, as FFmpeg has it, where there is none."""
+        try:
+            return self._file.seek(position, whence)
+        except (OSError, ValueError, OverflowError):
+            # a hostile file sends FFmpeg to places that cannot be: what is raised here, PyAV would print
+            return -errno.EINVAL
+
+
 class Source:
     """An opened container; a context manager that closes it and the file."""
 
@@ -72,7 +91,7 @@ class Source:
         self.problems: list[Problem] = []
         #: byte of the file at which the container begins
         self.offset = 0
-        self._window: io.BufferedReader | None = None
+        self._window: _Window | None = None
         self._file = open_evidence(path)
         try:
             self.size = self._file.size
@@ -169,7 +188,7 @@ class Source:
             # by number, not by name: the name's extension cannot sway FFmpeg, and no name is taken for a protocol
             os.lseek(handle, 0, os.SEEK_SET)
             return av.open("fd:", "r", options=options | {"fd": str(handle)}, metadata_errors="backslashreplace")
-        window = self._file.file(offset)
+        window = _Window(self._file.file(offset))
         try:
             container = av.open(window, "r", options=options, metadata_errors="backslashreplace", buffer_size=1 << 16)
         except BaseException:
