@@ -105,6 +105,11 @@ def open_evidence(path: Path) -> EvidenceFile:
     return EvidenceFile(path, status.st_size, status.st_mtime_ns, handle, pread, state)
 
 
+def is_inside(path: Path) -> bool:
+    """True for the path of a file inside a disk image."""
+    return _split(path) is not None
+
+
 def evidence_size(path: Path) -> int | None:
     """Bytes of the file that a path names, in a disk image or not; None when there is no such file."""
     try:

@@ -110,6 +110,18 @@ def say(action: str, facts: dict[str, Any]) -> str:
         return f"run {facts.get('run')}: {facts.get('state')}; {counts}"
     if action == "exhibit-begins":
         return f"{name}, SHA-256 {facts.get('sha256')}"
+    if action == "exhibit-begins-again":
+        return f"{name}: its worker died, it is tried again"
+    if action == "exhibit-scanned":
+        return f"{name}: scanned; {facts.get('events')} events wait for their numbers"
+    if action == "exhibit-duplicate":
+        return f"{name}: the same content as {facts.get('original')}"
+    if action == "exhibit-image":
+        return f"{name}: a disk image, SHA-256 {facts.get('sha256')}"
+    if action in ("exhibit-failed", "exhibit-changed"):
+        return f"{name}: {facts.get('reason')}"
+    if action in ("exhibit-not-as-listed", "exhibit-not-as-acquired", "exhibit-missing", "image-changed"):
+        return f"{facts.get('path') or name}: {facts.get('reason')}"
     if action == "exhibit-ends":
         return f"{name}: {facts.get('events')} event{'s' * (facts.get('events') != 1)}"
     if action == "exhibit-unreadable":

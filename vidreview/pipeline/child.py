@@ -16,6 +16,7 @@ import signal
 import struct
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import BinaryIO, Final
 
 HEADER: Final = struct.Struct("<I")
@@ -53,7 +54,7 @@ def frame(data: bytes) -> bytes:
 
 def main() -> None:
     """Work until the input ends."""
-    _die_with_parent()
+    die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; ours is told by its end
     source = os.fdopen(os.dup(0), "rb")
     answers = os.dup(1)
@@ -123,7 +124,15 @@ def _limit(memory: int | None) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
 
 
-def _die_with_parent() -> None:
+def package_path() -> str:
+    """A PYTHONPATH by which another process finds what this one did, and nothing in the folder it is started in."""
+    import vidreview
+
+    own = str(Path(vidreview.__file__).resolve().parent.parent)
+    return os.pathsep.join([own, *(p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p)])
+
+
+def die_with_parent() -> None:
     """Ask the system to end this process when the one that started it is gone, however that came about."""
     parent = os.getppid()
     with contextlib.suppress(OSError, AttributeError):

@@ -12,13 +12,12 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from vidreview.detect import Detector
 from vidreview.detect.cores import physical_cores
 from vidreview.errors import ModelError, VidreviewError
-from vidreview.pipeline.child import HEADER, Setup, frame
+from vidreview.pipeline.child import HEADER, Setup, frame, package_path
 from vidreview.pipeline.messages import LAST, Crashed, Hello, Message, Task, Unfit, unpack
 from vidreview.settings import ScanSettings
 
@@ -66,7 +65,7 @@ class _Child:
             stdout=subprocess.PIPE,
             stderr=None if shown else subprocess.DEVNULL,
             # found where this process found it, not in the folder it was started in
-            env=os.environ | {"PYTHONPATH": os.pathsep.join([_package(), *_pythonpath()])},
+            env=os.environ | {"PYTHONPATH": package_path()},
         )
         assert self.process.stdin is not None and self.process.stdout is not None
         self._input = self.process.stdin
@@ -313,13 +312,3 @@ def _died(status: int) -> str:
             name = f"signal {-status}"
         return f"the decoder crashed ({name})"
     return f"the decoder ended without a word (status {status})"
-
-
-def _package() -> str:
-    import vidreview
-
-    return str(Path(vidreview.__file__).resolve().parent.parent)
-
-
-def _pythonpath() -> list[str]:
-    return [part for part in os.environ.get("PYTHONPATH", "").split(os.pathsep) if part]

@@ -11,6 +11,8 @@ from types import TracebackType
 
 from vidreview.errors import EvidenceError
 from vidreview.evidence import Exhibit, Found, Unreadable, identify, image_files, inside
+from vidreview.pipeline.apart import Apart
+from vidreview.reading import is_inside
 
 #: files whose identity is known before their turn has come, at most
 KNOWN_AHEAD = 8
@@ -24,6 +26,7 @@ class Identified:
     number: int
     found: Found
     exhibit: Exhibit | None
+    #: why it has none; of a disk image, how its content differs from what it says was acquired
     reason: str = ""
     #: of a disk image: its further segments, and the files that are in it
     segments: tuple[Exhibit, ...] = ()
@@ -44,6 +47,7 @@ class Identifier:
         self._known: queue.Queue[Identified | BaseException] = queue.Queue(KNOWN_AHEAD)
         self._stop = threading.Event()
         self._left = 0
+        self._apart = Apart(lambda: not self._stop.is_set())
         self._thread = threading.Thread(target=self._run, name="vidreview-identify", daemon=True)
         self._thread.start()
 
@@ -59,6 +63,7 @@ class Identifier:
             # it may wait for room
             self._empty()
             self._thread.join(0.05)
+        self._apart.close()
 
     @property
     def left(self) -> int:
@@ -104,13 +109,16 @@ class Identifier:
 
     def _identify(self, number: int, found: Found) -> Identified:
         try:
+            if is_inside(found.path):
+                return Identified(number, found, self._apart.identify(found, self._algorithms))
             exhibit = identify(found, algorithms=self._algorithms, progress=self._watch)
             if not found.image:
                 return Identified(number, found, exhibit)
             # all of an image is hashed before what is in it is looked at (rule A2)
             more = (Found(path, str(Path(found.name).with_name(path.name))) for path in image_files(found)[1:])
             segments = tuple(identify(one, algorithms=self._algorithms, progress=self._watch) for one in more)
-            return Identified(number, found, exhibit, "", segments, tuple(inside(found)))
+            fault = self._apart.check_acquired(found)
+            return Identified(number, found, exhibit, fault, segments, tuple(inside(found)))
         except EvidenceError as error:
             return Identified(number, found, None, str(error).removeprefix(f"{found.path}: "))
 

@@ -41,8 +41,8 @@ class Turns:
         self.changed: list[str] = []
         self._turns: list[_Turn] = []
         self._front = 0
-        #: content → its first file in this scan
-        self._first: dict[str, int] = {}
+        #: content → number and name of its first exhibit in this scan
+        self._first: dict[str, tuple[int, str]] = {}
         #: disk images and their segments, which are hashed again at the end
         self._images: list[Exhibit] = []
         self._identifier = Identifier(hash_list.algorithms if hash_list is not None else frozenset())
@@ -124,7 +124,6 @@ class Turns:
                 keep.problem(str(exhibit.path), finished.reason)
             keep.observer.done(exhibit.name, exhibit.size, 0, "finished before")
             turn.over, turn.exhibit = True, None if finished.numbered else finished.number
-            self._first.setdefault(exhibit.digest.value, one.number)
             return
         self._check_recorded(exhibit)
         if (original := self._original(exhibit, same)) is not None:
@@ -138,9 +137,9 @@ class Turns:
             keep.observer.done(exhibit.name, exhibit.size, 0, f"the same as {name}")
             turn.over = True
             return
-        self._first[exhibit.digest.value] = one.number
         task = say.Task(one.number, exhibit, keep.settings, self.best_first)
         turn.exhibit = keep.begin(task)
+        self._first[exhibit.digest.value] = turn.exhibit, exhibit.name
         self.workers.give(task)
 
     def _image(self, one: Identified, image: Exhibit, inner: Sequence[Found | Unreadable]) -> None:
@@ -150,7 +149,10 @@ class Turns:
             self._check_listed(segment)
         # what is said of no file in it is said of the image
         of_all = [item.reason for item in inner if isinstance(item, Unreadable) and item.path == image.path]
-        reason = "; ".join(of_all) or None
+        if one.reason:
+            keep.log.append("exhibit-not-as-acquired", run=keep.run, path=where(image.path), reason=one.reason)
+            self._fault(image, one.reason)
+        reason = "; ".join([one.reason] * bool(one.reason) + of_all) or None
         for exhibit in (image, *one.segments):
             self._images.append(exhibit)
             why = reason if exhibit is image else None
@@ -172,11 +174,7 @@ class Turns:
         """The exhibit of the same content that is scanned in place of this one, and its name."""
         if (finished := self.keep.case.finished(*same)) is not None:
             return finished.number, finished.name
-        first = self._first.get(exhibit.digest.value)
-        if first is None:
-            return None
-        turn = self._turns[first]
-        return None if turn.exhibit is None else (turn.exhibit, turn.found.name)
+        return self._first.get(exhibit.digest.value)
 
     def _said(self, task: say.Task, message: say.Message) -> None:
         keep, turn = self.keep, self._turns[task.number]
