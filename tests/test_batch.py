@@ -319,18 +319,6 @@ def test_a_scan_writes_to_its_case_alone_and_opens_no_socket(films: Path, tmp_pa
     program = "from vidreview.cli import main; main()"
     scanning: list[str | Path] = [sys.executable, "-c", program, "scan", films, "--case", case, "--workers", "2"]
     scanning += ["--model", model_path]
-        sys.executable,
-        "-c",
-        program,
-        "scan",
-        films,
-        "--case",
-        case,
-        "--workers",
-        "2",
-        "--model",
-        model_path,
-    ]
     watched = "trace=%file,%network"
     environment = os.environ | {"PYTHONDONTWRITEBYTECODE": "1"}
     try:
