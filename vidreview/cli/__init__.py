@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "tracks": ("tracks", "List and filter single objects; write MOT text."),
     "coverage": ("coverage", "Show the ledger: seconds of every stream by state."),
     "clock": ("clock", "Record what a recorder's clock showed: displayed, corrected and UTC times."),
+    "why": ("why", "Explain one instant: motion gate, detections, tracks, and what dropped them."),
     "clip": ("clip", "Cut evidential clips by stream copy."),
     "still": ("still", "Write lossless PNG stills of events."),
     "verify": ("verify", "Check exhibits, derived files, index and audit log against what was recorded."),

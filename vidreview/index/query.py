@@ -16,10 +16,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from vidreview.errors import CaseError
+from vidreview.errors import CaseError, UsageError
 from vidreview.index import points, schema
 from vidreview.index.clocks import CaseClocks
 from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
+from vidreview.index.instant import Place, instant
 from vidreview.index.ledger import ledger
 from vidreview.index.rows import file_name
 
@@ -252,6 +253,31 @@ class Reader:
     def coverage(self, exhibits: Sequence[str] = ()) -> list[dict[str, Any]]:
         """The ledger in the form of ``vidreview coverage --json``; see ``ledger``."""
         return ledger(self._select, exhibits)
+
+    def why(self, exhibit: str, stream: int | None, seconds: float) -> dict[str, Any]:
+        """What was seen at an instant of a stream, in the form of ``vidreview why --json``; see ``instant``.
+
+        Raises UsageError when no such stream was scanned, several match, or it is not that long.
+        """
+        clause, values = by_name([exhibit])
+        rows = self._select(
+            "SELECT exhibit.id, exhibit.name, exhibit.name_raw, stream.id, stream.number, c.duration_s "
+            "FROM exhibits exhibit JOIN streams stream ON stream.exhibit = exhibit.id "
+            f"JOIN coverage c ON c.stream = stream.id WHERE {clause} ORDER BY exhibit.id, stream.number",
+            values,
+        )
+        rows = [row for row in rows if stream is None or row[4] == stream]
+        if not rows:
+            raise UsageError(f"no stream of {exhibit!r} was scanned; see 'vidreview coverage'")
+        if len(rows) > 1:
+            names = ", ".join(f"{file_name(*row[1:3])} stream {row[4]}" for row in rows[:5])
+            raise UsageError(f"{exhibit!r} is {len(rows)} streams ({names}); name one exhibit, and give --stream")
+        number, name, raw, place, index, length = rows[0]
+        if seconds > length:
+            raise UsageError(f"{exhibit!r} stream {index} is {length:.3f} s long, so {seconds:g} s is not in it")
+        told = instant(self._select, Place(number, place), seconds)
+        times = self.clocks().times(place, seconds, seconds)
+        return {"exhibit": file_name(name, raw), "stream": index} | told | times
 
     def places(self, numbers: Sequence[int] | None = None) -> list[EventPlace]:
         """Where events lie, in order of number; of all events when ``numbers`` is None."""

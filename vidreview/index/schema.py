@@ -290,6 +290,18 @@ CREATE TABLE seals (
 ) WITHOUT ROWID;
 """
 
+_WATCHED = """
+-- what the motion gate said of every frame, some thousand to a row; form: vidreview/index/watched.py
+CREATE TABLE watched (
+    stream INTEGER NOT NULL REFERENCES streams(id) ON DELETE CASCADE,
+    first INTEGER NOT NULL,             -- number of the first of these frames
+    first_s REAL NOT NULL,              -- seconds of the first and of the last
+    last_s REAL NOT NULL,
+    frames BLOB NOT NULL,
+    PRIMARY KEY (stream, first)
+) WITHOUT ROWID;
+"""
+
 #: (name, SQL) in order; released steps are never edited, only added to
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001 first tables", _FIRST),
@@ -298,6 +310,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0004 coverage in ticks", _TICKS),
     ("0005 clock observations", _CLOCKS),
     ("0006 seals", _SEALS),
+    ("0007 watched frames", _WATCHED),
 )
 
 

@@ -34,6 +34,7 @@ TABLES: Final = (
     Sealed("events", ("id",), f"stream IN ({_STREAMS})"),
     Sealed("event_tracks", ("event", "position"), f"event IN (SELECT id FROM events WHERE stream IN ({_STREAMS}))"),
     Sealed("provisional_events", ("id",), f"stream IN ({_STREAMS})"),
+    Sealed("watched", ("stream", "first"), f"stream IN ({_STREAMS})"),
     Sealed("detections", ("stream", "number"), f"stream IN ({_STREAMS})"),
 )
 

@@ -65,6 +65,11 @@ class StreamWriter(Writer):
                 ),
             )
 
+    def add_watched(self, stream: int, first: int, first_s: float, last_s: float, frames: bytes) -> None:
+        """Append what the motion gate said of some frames, as ``watched.pack`` packs it, from number ``first`` on."""
+        with self._transaction() as db:
+            insert(db, "watched", stream=stream, first=first, first_s=first_s, last_s=last_s, frames=frames)
+
     def add_tracks(self, stream: int, tracks: Sequence[Track]) -> list[int]:
         """Append tracks of a stream, dropped ones too; the rows they are in. ``Case.number`` numbers them."""
         with self._transaction() as db:

@@ -9,12 +9,13 @@ from vidreview.detect import Detector
 from vidreview.errors import EvidenceError, IntegrityError, MediaError
 from vidreview.events import Appearance, appearance, assemble
 from vidreview.evidence import check_unchanged
+from vidreview.index.watched import BLOCK, WatchedFrame, pack
 from vidreview.media import open_frames, probe
 from vidreview.model import Coverage, Problem, StreamInfo, Track
 from vidreview.pipeline import messages as say
 from vidreview.pipeline.ahead import ahead
 from vidreview.pipeline.preview import preview
-from vidreview.pipeline.stream import GateWalk, StreamWalk, frames_ahead
+from vidreview.pipeline.stream import GateWalk, Seen, StreamWalk, frames_ahead
 
 #: raw detections are handed over in batches of about this many
 BATCH = 2000
@@ -62,6 +63,9 @@ class _Stream:
         self.walk = StreamWalk(stream, task.settings, detector)
         self._seen: list[Appearance] = []
         self._tracks = 0
+        #: frames not yet told of, and the number of the first of them
+        self._watched: list[WatchedFrame] = []
+        self._first = 0
         self._reported = 0.0
         self._spoke = time.monotonic()
 
@@ -75,7 +79,9 @@ class _Stream:
                 gate = GateWalk(frames, task.settings)
                 with ahead(gate, frames_ahead(stream)) as watched:
                     for item in watched:
+                        looks = walk.looks
                         yield from self._found(walk.step(item))
+                        yield from self._watch(item, walk.looks > looks)
                         if len(walk.rows) >= BATCH:
                             yield say.Rows(self.position, walk.take_rows())
                         yield from self._progress(item.frame.seconds)
@@ -84,6 +90,7 @@ class _Stream:
                 coverage = frames.coverage(walk.looks)
         except MediaError as error:
             coverage = nothing_read(stream, _reason(error, task))
+        yield from self._watched_so_far()
         yield from self._found(walk.finish())
         if rows := walk.take_rows():
             yield say.Rows(self.position, rows)
@@ -98,6 +105,25 @@ class _Stream:
             self._seen += [a for k, t in enumerate(tracks, self._tracks) if (a := appearance(k, t)) is not None]
             self._tracks += len(tracks)
             yield say.Tracks(self.position, tracks)
+
+    def _watch(self, item: Seen, looked: bool) -> Iterator[say.Message]:
+        """Note what the gate said of a frame."""
+        frame, motion = item.frame, item.motion
+        strength = float(motion.strength.max()) if len(motion.strength) else 0.0
+        if not self._watched:
+            self._first = frame.number
+        self._watched.append(
+            WatchedFrame(
+                frame.time.pts, frame.seconds, motion.level, strength, motion.reason, len(motion.blobs), looked
+            )
+        )
+        if len(self._watched) >= BLOCK:
+            yield from self._watched_so_far()
+
+    def _watched_so_far(self) -> Iterator[say.Message]:
+        if self._watched:
+            watched, self._watched = self._watched, []
+            yield say.Watched(self.position, self._first, watched[0].seconds, watched[-1].seconds, pack(watched))
 
     def _progress(self, seconds: float) -> Iterator[say.Message]:
         """Every second of footage, or of work: whoever waits for us must hear that we live."""

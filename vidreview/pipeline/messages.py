@@ -77,6 +77,16 @@ class Rows(msgspec.Struct, frozen=True, tag=True):
     rows: list[DetectionRow]
 
 
+class Watched(msgspec.Struct, frozen=True, tag=True):
+    """What the motion gate said of some frames of a stream, packed, from the frame of this number on."""
+
+    stream: int
+    first: int
+    first_s: float
+    last_s: float
+    frames: bytes
+
+
 class Tracks(msgspec.Struct, frozen=True, tag=True):
     """Tracks of a stream, in the order that ``Event.tracks`` counts."""
 
@@ -131,6 +141,7 @@ Message = (
     | Provisional
     | Previewed
     | Rows
+    | Watched
     | Tracks
     | StreamDone
     | Progress

@@ -150,6 +150,9 @@ class Record:
             self.observer.provisional(task.exhibit.name, message.events)
         elif isinstance(message, say.Rows):
             case.add_detections(one.streams[message.stream], message.rows)
+        elif isinstance(message, say.Watched):
+            place = one.streams[message.stream]
+            case.add_watched(place, message.first, message.first_s, message.last_s, message.frames)
         elif isinstance(message, say.Tracks):
             one.tracks[message.stream] += case.add_tracks(one.streams[message.stream], message.tracks)
         elif isinstance(message, say.StreamDone):

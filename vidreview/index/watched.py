@@ -1,0 +1,93 @@
+"""What the motion gate said of each frame, some thousand frames a blob, so that any instant can be explained (rule E3).
+
+A frame costs a few bits where little happens. Form 1: the byte 1, then zlib of a JSON line ``{"n"}`` and the
+little-endian columns pts (int64 differences), microseconds (int64 differences), level (uint16, share of the picture ·
+65535), strength (uint16, hundredths), reason, blobs and looked (uint8 each).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import zlib
+from array import array
+from collections.abc import Sequence
+from itertools import accumulate
+from typing import Any, Final, NamedTuple
+
+from vidreview.errors import CaseError
+
+#: frames of one blob, at most
+BLOCK: Final = 4096
+#: why the gate let a frame pass or did not, see ``model.Motion``
+REASONS: Final = ("still", "motion", "whole-frame", "learning")
+_COLUMNS: Final = "qqHHBBB"
+
+
+class WatchedFrame(NamedTuple):
+    """One presented frame, as the motion gate saw it."""
+
+    pts: int
+    #: from the stream's first presented frame
+    seconds: float
+    #: share of the picture's unmasked blocks that changed
+    level: float
+    #: change of the strongest blob, in multiples of the noise there; 0 without one
+    strength: float
+    reason: str
+    #: connected changes, 255 for as many or more
+    blobs: int
+    #: the detector looked at it
+    looked: bool
+
+
+def pack(frames: Sequence[WatchedFrame]) -> bytes:
+    """The blob of some frames."""
+    microseconds = [round(frame.seconds * 1e6) for frame in frames]
+    columns: list[array[Any]] = [
+        array("q", _differences([frame.pts for frame in frames])),
+        array("q", _differences(microseconds)),
+        array("H", [min(65535, round(frame.level * 65535)) for frame in frames]),
+        array("H", [min(65535, round(frame.strength * 100)) for frame in frames]),
+        array("B", [REASONS.index(frame.reason) for frame in frames]),
+        array("B", [min(255, frame.blobs) for frame in frames]),
+        array("B", [frame.looked for frame in frames]),
+    ]
+    if sys.byteorder == "big":
+        for column in columns:
+            column.byteswap()
+    header = json.dumps({"n": len(frames)}).encode() + b"\n"
+    return b"\x01" + zlib.compress(header + b"".join(column.tobytes() for column in columns), 6)
+
+
+def unpack(blob: bytes) -> list[WatchedFrame]:
+    """The frames of a blob; raises CaseError when it is not one."""
+    try:
+        if blob[:1] != b"\x01":
+            raise ValueError("unknown form")
+        body = zlib.decompress(blob[1:])
+        at = body.index(b"\n") + 1
+        n = int(json.loads(body[:at])["n"])
+        columns: list[array[Any]] = []
+        for kind in _COLUMNS:
+            column = array(kind)
+            column.frombytes(body[at : at + n * column.itemsize])
+            if sys.byteorder == "big":
+                column.byteswap()
+            if len(column) != n:
+                raise ValueError("too short")
+            columns.append(column)
+            at += n * column.itemsize
+        pts, microseconds, levels, strengths, reasons, blobs, looked = columns
+        return [
+            WatchedFrame(tick, time / 1e6, level / 65535, strength / 100, REASONS[reason], count, bool(look))
+            for tick, time, level, strength, reason, count, look in zip(
+                accumulate(pts), accumulate(microseconds), levels, strengths, reasons, blobs, looked, strict=True
+            )
+        ]
+    except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
+        raise CaseError(f"what the motion gate said is damaged in case.db ({error}); run 'vidreview verify'") from error
+
+
+def _differences(values: Sequence[int]) -> list[int]:
+    return [b - a for a, b in zip((0, *values), values, strict=False)]
