@@ -6,7 +6,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 OPENCV = $(shell sed -n 's/^opencv-python==//p' constraints.txt)
 
-.PHONY: help install model demo test lint bench docs constraints sample_data clean
+.PHONY: help install model demo test lint bench fuzz kills docs constraints sample_data clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,7 +14,9 @@ help:
 	@echo "make test         install, fetch the model, run the tests"
 	@echo "make lint         install, check style, types and import rules"
 	@echo "make bench        set up the peers, measure, write docs/benchmarks.md (an hour); ARGS='--part gate --runs 3'"
-	@echo "make docs         write docs/cli.md again from the commands"
+	@echo "make fuzz         mutate real clips and scan them; ARGS='--seed 1 --cases 2000'"
+	@echo "make kills        kill a scan at random moments, compare its index; ARGS='--kills 20'"
+	@echo "make docs         write docs/cli.md and docs/rules.md again from the commands and the tests"
 	@echo "make sample_data  render the sample footage again"
 	@echo "make constraints  write constraints.txt again from what is installed"
 	@echo "make clean        remove .venv and demo/"
@@ -70,8 +72,15 @@ lint: $(INSTALLED)
 bench: model
 	$(BIN)/python bench/run.py $(ARGS)
 
+fuzz: $(INSTALLED)
+	$(BIN)/python -m tests.fuzz $(ARGS)
+
+kills: $(INSTALLED)
+	$(BIN)/python -m tests.kills $(ARGS)
+
 docs: $(INSTALLED)
 	$(BIN)/python docs/make_cli.py
+	$(BIN)/python docs/make_rules.py
 
 constraints: $(INSTALLED)
 	$(BIN)/python .ci/make_constraints.py constraints.txt

@@ -51,6 +51,7 @@ def test_no_log_is_an_empty_log(tmp_path: Path) -> None:
 
 
 def test_a_removed_entry_is_found(log: AuditLog) -> None:
+    """Rule A5."""
     lines = lines_of(log)
     rewrite(log, lines[:1] + lines[2:])
     assert any("entry 3" in fault and "does not follow" in fault for fault in log.check_chain())
@@ -62,6 +63,7 @@ def test_a_removed_first_entry_is_found(log: AuditLog) -> None:
 
 
 def test_an_edited_entry_is_found(log: AuditLog) -> None:
+    """Rule A5."""
     lines = lines_of(log)
     lines[1] = lines[1].replace(b'"number":1', b'"number":7')
     rewrite(log, lines)
@@ -79,6 +81,7 @@ def test_an_edited_entry_with_a_new_hash_is_found(log: AuditLog) -> None:
 
 
 def test_reordered_entries_are_found(log: AuditLog) -> None:
+    """Rule A5."""
     lines = lines_of(log)
     rewrite(log, [lines[0], lines[2], lines[1], lines[3]])
     assert len(log.check_chain()) >= 3
@@ -90,6 +93,7 @@ def name_head(log: AuditLog, entry: dict[str, object]) -> None:
 
 
 def test_entries_cut_off_the_end_are_found_by_the_head_file(log: AuditLog) -> None:
+    """Rule A5."""
     head = log.head()
     rewrite(log, lines_of(log)[:2])
     assert log.check_chain() == [

@@ -102,6 +102,7 @@ def test_the_copy_of_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None
 
 @pytest.mark.parametrize("algorithm", ["md5", "sha1", "sha256"])
 def test_a_drive_that_is_as_listed_is_scanned(films: Path, tmp_path: Path, algorithm: str) -> None:
+    """Rule A2."""
     names = ("cam1/a.mp4", "cam2/a.mp4", "zz copy.mp4")
     listed = tmp_path / "list"
     listed.write_text("# NMC/1\n" + "".join(f"{digest(films / n, algorithm)}  ./{n}\n" for n in names))
@@ -114,6 +115,7 @@ def test_a_drive_that_is_as_listed_is_scanned(films: Path, tmp_path: Path, algor
 
 
 def test_what_differs_from_the_list_or_is_missing_is_said(films: Path, tmp_path: Path, cli: Cli) -> None:
+    """Rule A2."""
     listed = tmp_path / "list"
     wrong = "0" * 64
     listed.write_text(
@@ -259,6 +261,32 @@ def test_the_video_in_debians_samples_is_found_and_scanned(kind: str, tmp_path: 
 # ---- whatever else a drive holds
 
 
+def test_files_are_known_by_their_content(films: Path, tmp_path: Path) -> None:
+    """Rule C1: a film that is called a text is scanned, a text that is called a film is listed."""
+    folder = tmp_path / "drive"
+    folder.mkdir()
+    shutil.copy(films / "cam1" / "a.mp4", folder / "notes.txt")
+    shutil.copy(films / "cam2" / "a.mp4", folder / "without extension")
+    (folder / "film.mp4").write_text("a note\n" * 50)
+    summary = run([folder], tmp_path / "case")
+    assert [Path(p["path"]).name for p in summary.problems] == ["film.mp4"]
+    assert {e["exhibit"] for e in look_up(tmp_path / "case")["events"]} == {"notes.txt", "without extension"}
+
+
+def test_what_the_exhibit_is_for_goes_into_every_output(films: Path, tmp_path: Path, cli: Cli) -> None:
+    """Rule A4: events, clips, stills, their manifests, the log."""
+    facts = {"reference": "NMC/1", "operator": "A. Examiner", "organisation": "NMC", "reason": "R v Doe"}
+    case = tmp_path / "case"
+    run([films / "cam1"], case, record=facts)
+    assert [e["reference"] for e in json.loads(cli("events", "--json", "--case", case).out)] == ["NMC/1"]
+    (begin,) = entries(case, "scan-begins")
+    assert {name: begin[name] for name in facts} == facts
+    for command, manifest in (("clip", "clips/E0001_copy.json"), ("still", "stills/E0001.json")):
+        assert cli(command, "E0001", "--case", case).status == 0
+        stored = json.loads((case / manifest).read_bytes())
+        assert {name: stored[name] for name in facts} == facts, command
+
+
 def test_odd_names_links_and_what_may_not_be_read(films: Path, tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "drive"
     folder.mkdir()
@@ -312,6 +340,7 @@ def test_the_index_of_a_drive_does_not_depend_on_workers(films: Path, tmp_path: 
 
 @pytest.mark.model
 def test_a_scan_writes_to_its_case_alone_and_opens_no_socket(films: Path, tmp_path: Path, model_path: Path) -> None:
+    """Rules A1 and A8, as the operating system sees it."""
     if shutil.which("strace") is None:
         pytest.skip("strace is not installed")
     case, trace = tmp_path / "case", tmp_path / "trace"

@@ -472,6 +472,7 @@ def check_manifest(case: Path) -> dict[str, Any]:
 
 
 def test_clip_all_cuts_every_event_and_logs_it(case: Path, cli: Cli) -> None:
+    """Rule A3: each clip and each manifest has its entry, with parent, command and hash."""
     result = cli("clip", "--all", "--case", case, "--before", "0.2")
     assert result.status == 0, result.err
     assert "clips/E0001_copy.mp4  a.mp4" in result.out

@@ -8,6 +8,7 @@ import shlex
 from dataclasses import fields
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import click
 import pytest
@@ -53,6 +54,28 @@ def test_the_reference_is_what_the_commands_say() -> None:
     generator = _generator()
     written = generator.TARGET.read_text(encoding="utf-8")
     assert written == generator.render(), "run `make docs`"
+
+
+def _rules() -> Any:
+    spec = importlib.util.spec_from_file_location("vidreview_make_rules", ROOT / "docs" / "make_rules.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_rule_of_the_field_has_tests_that_name_it() -> None:
+    rules = _rules()
+    proofs = rules.tests_by_rule()
+    assert [rule for rule in rules.RULES if not proofs.get(rule)] == []
+    assert (ROOT / "docs" / "rules.md").read_text(encoding="utf-8") == rules.page(), "run 'make docs'"
+
+
+def test_the_names_of_rules_are_read_from_what_tests_say() -> None:
+    named = _rules().named
+    assert named("Rules A10, C3 and E2: x") == {"A10", "C3", "E2"}
+    assert named("it ends (rule A7).") == {"A7"}
+    assert named("the observations C1 and C2, no rule") == set()
 
 
 def test_every_command_has_help_with_an_example_that_it_accepts() -> None:

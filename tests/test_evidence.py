@@ -215,6 +215,7 @@ def test_change_is_noticed(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_clearly_no_video(tmp_path: Path, content: bytes, reason: str) -> None:
+    """Rule C1."""
     (tmp_path / "a.mp4").write_bytes(content)
     candidate, why = is_evidence_candidate(tmp_path / "a.mp4")
     assert not candidate
@@ -234,6 +235,7 @@ def test_what_is_clearly_no_video(tmp_path: Path, content: bytes, reason: str) -
     ],
 )
 def test_what_may_be_a_video(tmp_path: Path, content: bytes) -> None:
+    """Rule C1."""
     (tmp_path / "a.txt").write_bytes(content)
     assert is_evidence_candidate(tmp_path / "a.txt") == (True, "")
 

@@ -40,6 +40,7 @@ def kinds(coverage: Coverage) -> set[str]:
 
 
 def test_plain_stream_keeps_exact_ticks(tmp_path: Path) -> None:
+    """Rule B1."""
     path = make(tmp_path / "a.mp4", frames=30)
     found, coverage = read(path)
     base = found[0].time.time_base
@@ -58,6 +59,7 @@ def test_start_time_other_than_zero(tmp_path: Path) -> None:
 
 
 def test_variable_rate_time_comes_from_timestamps(tmp_path: Path) -> None:
+    """Rule B1: never frame number over rate."""
     ticks = [0, 40, 80, 120, 160, 560, 960, 1360, 1760, 1800, 1840]
     path = make(tmp_path / "a.mkv", pts=ticks, time_base=Fraction(1, 1000))
     info = probe(path).streams[0]
@@ -106,6 +108,7 @@ def test_gap_is_time_without_frames(tmp_path: Path) -> None:
 
 
 def test_two_streams_are_both_read(tmp_path: Path) -> None:
+    """Rule C2."""
     path = make(tmp_path / "two.mkv", streams=2)
     info = probe(path)
     assert [s.index for s in info.streams] == [0, 1]

@@ -40,6 +40,7 @@ def run(sources: list[Path], case: Path, detector: RedDetector | None = None, **
 
 
 def test_a_visit_becomes_one_event_with_exact_bounds(visit: Path, tmp_path: Path) -> None:
+    """Rule B1: ticks and time base of the stream, and seconds that follow from them."""
     summary = run([visit], tmp_path / "case")
     assert (summary.exhibits, summary.events, summary.problems) == (1, 1, [])
     assert summary.seconds_of_footage == pytest.approx(10.0)
