@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 COUNTED = {
     "log entries": ("entry of the audit log", "entries of the audit log"),
     "signatures": ("signature of the audit log", "signatures of the audit log"),
-    "exhibits": ("exhibit", "exhibits"),
+    "exhibits": ("exhibit, hashed again", "exhibits, hashed again"),
     "derived": ("derived file", "derived files"),
     "sealed exhibits": ("exhibit of the index, all its rows", "exhibits of the index, all their rows"),
     "runs": ("run of the index", "runs of the index"),
