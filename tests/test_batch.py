@@ -218,8 +218,10 @@ def test_an_image_that_is_not_what_was_acquired_is_said(films: Path, tmp_path: P
         run([evidence], tmp_path / "case")
 
 
-def test_a_reader_of_images_that_dies_costs_one_file(films: Path, tmp_path: Path) -> None:
-    """Rule A10."""
+def test_a_reader_of_images_that_dies_costs_one_file_at_most(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules A10 and A11: one that something killed is asked again, one that dies each time is given up."""
     image = disks.fat(tmp_path / "card.dd", films, 8)
     found = Found(image / "cam1" / "a.mp4", "a")
     apart = Apart(lambda: True)
@@ -230,11 +232,18 @@ def test_a_reader_of_images_that_dies_costs_one_file(films: Path, tmp_path: Path
         assert apart._process is not None
         apart._process.kill()
         apart._process.wait()
-        with pytest.raises(EvidenceError, match="the reader of its disk image crashed"):
-            apart.identify(found, frozenset())
         assert apart.identify(found, frozenset()).digest == known.digest
         with pytest.raises(EvidenceError, match=r"gone\.mp4"):
             apart.identify(Found(image / "gone.mp4", "gone"), frozenset())
+        apart.close()
+        mortal = tmp_path / "python"
+        mortal.write_text("#!/bin/sh\nkill -SEGV $$\n")
+        mortal.chmod(0o755)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", str(mortal))
+            with pytest.raises(EvidenceError, match="the reader of its disk image crashed, 3 times"):
+                apart.identify(found, frozenset())
+        assert apart.identify(found, frozenset()).digest == known.digest
     finally:
         apart.close()
 
