@@ -41,6 +41,8 @@ class Turns:
         self.changed: list[str] = []
         self._turns: list[_Turn] = []
         self._front = 0
+        #: bytes of all files
+        self._size = 0
         #: content → number and name of its first exhibit in this scan
         self._first: dict[str, tuple[int, str]] = {}
         #: disk images and their segments, which are hashed again at the end
@@ -73,6 +75,7 @@ class Turns:
             # gone, or in a disk image: known when it is hashed
             size = 0
         self._turns.append(_Turn(found, size))
+        self._size += size
         self._identifier.give(len(self._turns) - 1, found)
 
     def go(self) -> None:
@@ -95,7 +98,7 @@ class Turns:
         self._check_missing()
 
     def _tell(self) -> None:
-        self.keep.observer.begin(len(self._turns), sum(turn.size for turn in self._turns))
+        self.keep.observer.begin(len(self._turns), self._size)
 
     # ---- one file
 
@@ -109,6 +112,7 @@ class Turns:
             turn.over = True
             return
         if turn.size != exhibit.size:
+            self._size += exhibit.size - turn.size
             turn.size = exhibit.size
             self._tell()
         self._check_listed(exhibit)
