@@ -29,6 +29,7 @@ from vidreview.evidence import Found
 from vidreview.hashlist import read_hash_list
 from vidreview.pipeline import ScanSummary
 from vidreview.pipeline.apart import Apart
+from vidreview.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., Result]
@@ -95,6 +96,33 @@ def test_the_copy_of_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None
     (copy,) = [c for c in look_up(tmp_path / "case")["coverage"] if c["exhibit"] == "b.mp4"]
     assert "the same content as a.mp4" in copy["problems"][0]["reason"]
     assert "not fully read: the file begins with zeros only" in copy["problems"][0]["reason"]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_copy_of_a_file_that_vanished_is_scanned_in_its_place(films: Path, tmp_path: Path, workers: int) -> None:
+    """A drive that is pulled must not take the copies on another with it."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        shutil.copy(films / "cam1" / "a.mp4", folder / name)
+
+    class Thief:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: None
+
+        def exhibit(self, name: str, size: int) -> None:
+            if name == "a.mp4":
+                (folder / name).unlink()
+
+    summary = ScanSummary()
+    with pytest.raises(IntegrityError, match=r"a\.mp4: cannot be opened"):
+        run_with_workers([folder], tmp_path / "case", RedDetector(), workers, observer=Thief(), summary=summary)
+    assert (summary.exhibits, summary.duplicates, len(summary.problems)) == (1, 1, 1)
+    found = look_up(tmp_path / "case")
+    assert [e["exhibit"] for e in found["events"]] == ["b.mp4"]
+    kinds = {c["exhibit"]: [p["kind"] for p in c["problems"]] for c in found["coverage"]}
+    assert (kinds["b.mp4"], kinds["c.mp4"]) == ([], ["duplicate"])
+    assert [fault.what for fault in verify(tmp_path / "case").faults] == ["a.mp4"]
 
 
 # ---- the seizure record (rule A2)
