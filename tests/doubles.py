@@ -81,3 +81,11 @@ class Mortal(RedDetector):
             self.remembered.mkdir()
             os.kill(os.getpid(), signal.SIGKILL)
         return super().detect(pictures, size)
+
+
+class Slow(RedDetector):
+    """Takes its time over each picture, as a big model does on a small machine."""
+
+    def detect(self, pictures: Sequence[Pixels], size: int | None = None) -> list[Detections]:
+        time.sleep(0.8)
+        return super().detect(pictures, size)

@@ -29,6 +29,7 @@ from vidreview.evidence import Found
 from vidreview.hashlist import read_hash_list
 from vidreview.pipeline import ScanSummary
 from vidreview.pipeline.apart import Apart
+from vidreview.verify import verify
 
 ROOT = Path(__file__).resolve().parent.parent
 Cli = Callable[..., Result]
@@ -95,6 +96,33 @@ def test_the_copy_of_a_file_that_cannot_be_read_says_why(tmp_path: Path) -> None
     (copy,) = [c for c in look_up(tmp_path / "case")["coverage"] if c["exhibit"] == "b.mp4"]
     assert "the same content as a.mp4" in copy["problems"][0]["reason"]
     assert "not fully read: the file begins with zeros only" in copy["problems"][0]["reason"]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_the_copy_of_a_file_that_vanished_is_scanned_in_its_place(films: Path, tmp_path: Path, workers: int) -> None:
+    """A drive that is pulled must not take the copies on another with it."""
+    folder = tmp_path / "films"
+    folder.mkdir()
+    for name in ("a.mp4", "b.mp4", "c.mp4"):
+        shutil.copy(films / "cam1" / "a.mp4", folder / name)
+
+    class Thief:
+        def __getattr__(self, name: str) -> Any:
+            return lambda *_: None
+
+        def exhibit(self, name: str, size: int) -> None:
+            if name == "a.mp4":
+                (folder / name).unlink()
+
+    summary = ScanSummary()
+    with pytest.raises(IntegrityError, match=r"a\.mp4: cannot be opened"):
+        run_with_workers([folder], tmp_path / "case", RedDetector(), workers, observer=Thief(), summary=summary)
+    assert (summary.exhibits, summary.duplicates, len(summary.problems)) == (1, 1, 1)
+    found = look_up(tmp_path / "case")
+    assert [e["exhibit"] for e in found["events"]] == ["b.mp4"]
+    kinds = {c["exhibit"]: [p["kind"] for p in c["problems"]] for c in found["coverage"]}
+    assert (kinds["b.mp4"], kinds["c.mp4"]) == ([], ["duplicate"])
+    assert [fault.what for fault in verify(tmp_path / "case").faults] == ["a.mp4"]
 
 
 # ---- the seizure record (rule A2)
@@ -220,8 +248,10 @@ def test_an_image_that_is_not_what_was_acquired_is_said(films: Path, tmp_path: P
         run([evidence], tmp_path / "case")
 
 
-def test_a_reader_of_images_that_dies_costs_one_file(films: Path, tmp_path: Path) -> None:
-    """Rule A10."""
+def test_a_reader_of_images_that_dies_costs_one_file_at_most(
+    films: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rules A10 and A11: one that something killed is asked again, one that dies each time is given up."""
     image = disks.fat(tmp_path / "card.dd", films, 8)
     found = Found(image / "cam1" / "a.mp4", "a")
     apart = Apart(lambda: True)
@@ -232,11 +262,18 @@ def test_a_reader_of_images_that_dies_costs_one_file(films: Path, tmp_path: Path
         assert apart._process is not None
         apart._process.kill()
         apart._process.wait()
-        with pytest.raises(EvidenceError, match="the reader of its disk image crashed"):
-            apart.identify(found, frozenset())
         assert apart.identify(found, frozenset()).digest == known.digest
         with pytest.raises(EvidenceError, match=r"gone\.mp4"):
             apart.identify(Found(image / "gone.mp4", "gone"), frozenset())
+        apart.close()
+        mortal = tmp_path / "python"
+        mortal.write_text("#!/bin/sh\nkill -SEGV $$\n")
+        mortal.chmod(0o755)
+        with monkeypatch.context() as patch:
+            patch.setattr(sys, "executable", str(mortal))
+            with pytest.raises(EvidenceError, match="the reader of its disk image crashed, 3 times"):
+                apart.identify(found, frozenset())
+        assert apart.identify(found, frozenset()).digest == known.digest
     finally:
         apart.close()
 

@@ -526,6 +526,19 @@ def test_a_reader_that_crashes_or_stalls_is_told(tmp_path: Path, monkeypatch: py
         assert (last.path, last.reason.startswith(reason)) == ("", True), last.reason
 
 
+def test_a_listing_that_something_killed_is_begun_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule A11: else the files that were not listed would get later numbers in the next run."""
+    one, other = (f"""echo '{{"path": "p1/{name}.mp4", "reason": ""}}'""" for name in "ab")
+    text = f"""{one}; mkdir {tmp_path}/killed && kill -KILL $$; {other}; echo '{{"done": true}}'"""
+    monkeypatch.setattr(sys, "executable", _script(tmp_path / "python", text))
+    assert [(inner.path, inner.reason) for inner in walk(tmp_path / "i", 5)] == [("p1/a.mp4", ""), ("p1/b.mp4", "")]
+    (tmp_path / "killed").rmdir()
+    monkeypatch.setattr(sys, "executable", _script(tmp_path / "python", f"{one}; kill -KILL $$"))
+    *before, last = walk(tmp_path / "i", 5)
+    assert [inner.path for inner in before] == ["p1/a.mp4"]
+    assert last.reason.startswith("not listed in full: the file system crashed its reader after p1/a.mp4; ")
+
+
 def test_nothing_beside_the_image_is_executed(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rule A9: the current folder may be evidence."""
     for name in ("pytsk3.py", "json.py", "vidreview.py", "sitecustomize.py"):

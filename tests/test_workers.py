@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -22,6 +24,9 @@ from tests.kills import evidence, kills
 from tests.test_pipeline import SETTINGS, look_up
 from vidreview.pipeline import ScanSummary, scan
 from vidreview.pipeline.children import Limits, start_children
+from vidreview.pipeline.exhibit import scan_exhibit
+from vidreview.pipeline.messages import LAST, Message, Task
+from vidreview.pipeline.workers import Here
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -123,6 +128,23 @@ def test_a_worker_that_is_killed_is_replaced_and_leaves_no_trace_in_the_index(
     assert [e["facts"]["name"] for e in log if e["action"] == "exhibit-begins-again"] == ["b.mp4"]
 
 
+def test_what_a_worker_said_before_it_died_is_not_counted_twice(folder: Path, tmp_path: Path, undisturbed: str) -> None:
+    """Rule A11: it may have been through all streams but the last."""
+
+    class Again(Here):
+        def messages(self, wait_s: float) -> Iterator[tuple[Task, Message]]:
+            if (task := self._task) is not None:
+                first = scan_exhibit(task, RedDetector())
+                yield from ((task, message) for message in first if not isinstance(message, LAST))
+            yield from super().messages(wait_s)
+
+    whole = scan([folder], tmp_path / "whole", SETTINGS, detector=RedDetector())
+    again = scan([folder], tmp_path / "case", SETTINGS, start=lambda: Again(RedDetector()))
+    assert again.seconds_of_footage == pytest.approx(whole.seconds_of_footage)
+    assert (again.exhibits, again.events) == (whole.exhibits, whole.events)
+    assert export(tmp_path / "case") == undisturbed
+
+
 def test_a_worker_can_write_no_file(folder: Path, tmp_path: Path) -> None:
     """Rule A10: whoever takes over a decoder cannot alter evidence or case with it."""
     summary = run([folder / "a.mp4"], tmp_path / "case", doubles.Writer(tmp_path / "written"))
@@ -148,6 +170,33 @@ def test_workers_end_when_their_parent_is_killed(folder: Path, tmp_path: Path) -
     while time.monotonic() < until and any(_alive(pid) for pid in children):
         time.sleep(0.05)
     assert not [pid for pid in children if _alive(pid)]
+
+
+def test_a_scan_that_was_stopped_for_a_while_blames_no_file(folder: Path, tmp_path: Path) -> None:
+    """Ctrl-Z, and fg after longer than a file may be silent: nobody was there to hear it, and it was not running."""
+    program = (
+        "import sys; sys.path.insert(0, sys.argv[3])\n"
+        "from pathlib import Path; from tests import doubles; from tests.test_workers import run, Limits\n"
+        "print(run([Path(sys.argv[1])], Path(sys.argv[2]), doubles.Slow(), 1, Limits(silence_s=2)).problems)"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, str(folder / "a.mp4"), str(tmp_path / "case"), str(ROOT)],
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        log = tmp_path / "case" / "audit.jsonl"
+        while not (log.exists() and "exhibit-begins" in log.read_text()):
+            time.sleep(0.05)
+        for _ in range(3):
+            time.sleep(1.0)
+            os.killpg(process.pid, signal.SIGSTOP)
+            time.sleep(4.0)
+            os.killpg(process.pid, signal.SIGCONT)
+        assert process.communicate(timeout=120)[0] == "[]\n"
+    finally:
+        process.kill()
 
 
 def test_what_lies_in_the_working_folder_is_not_imported(

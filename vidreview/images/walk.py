@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import os
 import selectors
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -17,6 +19,8 @@ from vidreview.errors import EvidenceError, VidreviewError
 
 #: A listing that says nothing for so many seconds is given up.
 STALL_S: Final = 120.0
+#: A listing that was killed may have been by something else, and its order is always the same: so often it is begun.
+TRIES: Final = 3
 #: Address space that it may take, bytes.
 MEMORY: Final = 4 << 30
 #: Files and folders of one image; more are not listed.
@@ -38,27 +42,52 @@ def walk(path: Path, stall_s: float = STALL_S) -> Iterator[Inner]:
 
     Never raises for what is in the image: if listing it crashes or stalls, that is the last thing told.
     """
-    # -P: a file called pytsk3.py in the current folder may be evidence and must not run (rule A9)
-    command = [sys.executable, "-P", "-c", "from vidreview.images.walk import main; main()", os.fspath(path)]
-    with subprocess.Popen(
-        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    ) as process:
-        assert process.stdout is not None
-        last = ""
-        try:
-            for record in _records(process.stdout, stall_s):
-                if record.get("done"):
-                    return
-                last = record["path"] or last
-                yield Inner(record["path"], record["reason"])
-            crashed = process.wait(timeout=10) != 0
-            what = "listing it ended without a result" if not crashed else "the file system crashed its reader"
-        except TimeoutError:
-            what = f"listing it said nothing for {stall_s:g} s"
-        finally:
-            process.kill()
+    told, last, what = 0, "", ""
+    for _ in range(TRIES):
+        found = _Listing(path, stall_s)
+        for inner in islice(found.items(), told, None):
+            told, last = told + 1, inner.path or last
+            yield inner
+        what = found.fault
+        if not found.killed:
+            break
+    if what:
         after = f" after {last}" if last else ""
         yield Inner("", f"not listed in full: {what}{after}; damaged or made to mislead, needs a specialist")
+
+
+class _Listing:
+    """One process that lists an image."""
+
+    def __init__(self, path: Path, stall_s: float) -> None:
+        self._path, self._stall_s = path, stall_s
+        #: why it did not come to its end, "" when it did
+        self.fault = ""
+        #: something ended it by SIGKILL, which no fault in it does
+        self.killed = False
+
+    def items(self) -> Iterator[Inner]:
+        # -P: a file called pytsk3.py in the current folder may be evidence and must not run (rule A9)
+        program = "from vidreview.images.walk import main; main()"
+        with subprocess.Popen(
+            [sys.executable, "-P", "-c", program, os.fspath(self._path)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            assert process.stdout is not None
+            try:
+                for record in _records(process.stdout, self._stall_s):
+                    if record.get("done"):
+                        return
+                    yield Inner(record["path"], record["reason"])
+                status = process.wait(timeout=10)
+                self.killed = status == -signal.SIGKILL
+                self.fault = "the file system crashed its reader" if status else "listing it ended without a result"
+            except TimeoutError:
+                self.fault = f"listing it said nothing for {self._stall_s:g} s"
+            finally:
+                process.kill()
 
 
 def _records(pipe: IO[bytes], stall_s: float) -> Iterator[dict[str, Any]]:

@@ -9,9 +9,9 @@ import contextlib
 import os
 import pickle
 import selectors
+import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from typing import IO, Final
 
@@ -22,6 +22,8 @@ from vidreview.evidence import Exhibit, Found, check_acquired, identify
 from vidreview.model import Digest
 from vidreview.pipeline.child import HEADER, die_with_parent, frame, package_path, read_frame
 
+#: a reader that dies without saying why may have been killed by something else: so often it is asked
+TRIES: Final = 3
 #: seconds in which nothing was read, after which it is given up
 SILENCE_S: Final = 120.0
 #: how often the one who waits is asked whether it still wants to, seconds
@@ -91,26 +93,38 @@ class Apart:
             process.wait()
 
     def _ask(self, request: tuple[str, Found, frozenset[str]]) -> Known | Answer:
-        process = self._process or self._start()
-        assert process.stdin is not None and process.stdout is not None
-        try:
-            process.stdin.write(frame(pickle.dumps(request)))
-            process.stdin.flush()
-            while isinstance(said := self._hear(process.stdout), Reading):
-                pass
-        except (OSError, ValueError, TimeoutError) as error:
-            self.close()
-            why = f"was read without a word for {SILENCE_S:g} s" if isinstance(error, TimeoutError) else "crashed"
-            raise EvidenceError(
-                f"{request[1].path}: the reader of its disk image {why}; damaged or made to mislead, needs a specialist"
-            ) from error
+        for left in reversed(range(TRIES)):
+            try:
+                said = self._say(request)
+                break
+            except (OSError, ValueError, TimeoutError) as error:
+                self.close()
+                silent = isinstance(error, TimeoutError)
+                if left and not silent:
+                    continue
+                why = f"was read without a word for {SILENCE_S:g} s" if silent else f"crashed, {TRIES} times"
+                raise EvidenceError(
+                    f"{request[1].path}: the reader of its disk image {why}; damaged or made to mislead, needs a "
+                    "specialist"
+                ) from error
         if isinstance(said, Unreadable):
             raise EvidenceError(f"{request[1].path}: {said.reason}")
         return said
 
+    def _say(self, request: tuple[str, Found, frozenset[str]]) -> Known | Answer | Unreadable:
+        """Ask once; raises OSError or ValueError when the process dies over it, TimeoutError when it says nothing."""
+        process = self._process or self._start()
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(frame(pickle.dumps(request)))
+        process.stdin.flush()
+        while isinstance(said := self._hear(process.stdout), Reading):
+            pass
+        return said
+
     def _hear(self, pipe: IO[bytes]) -> Said:
         """The next word; raises ValueError at the end of the pipe."""
-        until = time.monotonic() + SILENCE_S
+        # counted in waits, not by the clock: what was stopped together with its reader, by Ctrl-Z, has not waited
+        silent_s = 0.0
         data = bytearray()
         need = HEADER.size
         with selectors.DefaultSelector() as selector:
@@ -119,7 +133,8 @@ class Apart:
                 if not selector.select(ASK_S):
                     if not self._wanted():
                         raise EvidenceError("the scan was ended")
-                    if time.monotonic() > until:
+                    silent_s += ASK_S
+                    if silent_s > SILENCE_S:
                         raise TimeoutError
                     continue
                 piece = os.read(pipe.fileno(), need - len(data))
@@ -149,6 +164,7 @@ def main() -> None:
     from vidreview.images.walk import MEMORY
 
     die_with_parent()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches every process of a terminal; ours is told by its end
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))

@@ -29,6 +29,8 @@ LONGEST: Final = 1 << 30
 READY_S: Final = 300.0
 #: how often its bounds are looked at, seconds
 WATCH_S: Final = 0.5
+#: who looks so much later than that, seconds, was stopped or held up itself, and so were those it did not listen to
+LATE_S: Final = 1.0
 #: bytes that are read to know one exhibit: several times all of it, and what opening it costs
 READS: Final = 100
 SPARE_READS: Final = 4 << 30
@@ -126,6 +128,11 @@ class _Child:
             return f"was read {READS} times over without an end"
         return None
 
+    def excuse(self, seconds: float) -> None:
+        """Do not hold a time against it in which nobody listened."""
+        now = time.monotonic()
+        self.began, self.heard = min(now, self.began + seconds), min(now, self.heard + seconds)
+
     def end(self) -> int:
         """End it whatever it does; its exit status."""
         self.process.kill()
@@ -191,9 +198,11 @@ class Children:
         for key, _ in self._selector.select(min(wait_s, WATCH_S)):
             child: _Child = key.data
             yield from self._listen(child)
-        if time.monotonic() - self._watched >= WATCH_S:
+        if (since := time.monotonic() - self._watched) >= WATCH_S:
             self._watched = time.monotonic()
             for child in list(self._children):
+                if since > WATCH_S + LATE_S:
+                    child.excuse(since)
                 if (why := child.beyond(self._limits)) is not None:
                     task = child.task
                     assert task is not None

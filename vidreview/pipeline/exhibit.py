@@ -34,12 +34,23 @@ def scan_exhibit(task: say.Task, detector: Detector) -> Iterator[say.Message]:
         for position, stream in enumerate(info.streams):
             yield from _Stream(task, detector, position, stream, share, busy).messages()
         check_unchanged(task.exhibit)
-    except (EvidenceError, MediaError) as error:
+    except MediaError as error:
         yield say.Unreadable(_reason(error, task))
+    except EvidenceError as error:
+        yield _not_read(task, error)
     except IntegrityError as error:
         yield say.Changed(_reason(error, task))
     else:
         yield say.Done(busy)
+
+
+def _not_read(task: say.Task, error: EvidenceError) -> say.Unreadable | say.Changed:
+    """What it means that a file cannot be read which was read before: it may be gone, or be another (rule A2)."""
+    try:
+        check_unchanged(task.exhibit)
+    except IntegrityError as changed:
+        return say.Changed(_reason(changed, task))
+    return say.Unreadable(_reason(error, task))
 
 
 def _reason(error: Exception, task: say.Task) -> str:

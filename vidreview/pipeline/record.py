@@ -36,6 +36,8 @@ class _Open:
     #: for each stream, the rows of its tracks
     tracks: list[list[int]] = field(default_factory=list)
     events: int = 0
+    #: of footage that was analysed
+    seconds: float = 0.0
     #: why it is not fully read
     partly: list[str] = field(default_factory=list)
 
@@ -161,7 +163,7 @@ class Record:
             case.set_coverage(stream, message.coverage)
             one.events += len(message.events)
             one.partly += _unread(one.infos[message.stream], message.coverage)
-            self.summary.seconds_of_footage += message.coverage.analysed_s
+            one.seconds += message.coverage.analysed_s
         elif isinstance(message, say.Progress):
             self.observer.progress(task.exhibit.name, message.share, message.seconds)
 
@@ -176,6 +178,7 @@ class Record:
         self.case.finish_exhibit(one.number, reason=reason)
         self.summary.exhibits += 1
         self.summary.events += one.events
+        self.summary.seconds_of_footage += one.seconds
         for stage, seconds in message.busy_s.items():
             self.summary.spent(stage, seconds)
         if reason:

@@ -41,8 +41,12 @@ class Turns:
         self.changed: list[str] = []
         self._turns: list[_Turn] = []
         self._front = 0
+        #: bytes of all files
+        self._size = 0
         #: content → number and name of its first exhibit in this scan
         self._first: dict[str, tuple[int, str]] = {}
+        #: content → the files that were listed as duplicates of that
+        self._copies: dict[str, list[Found]] = {}
         #: disk images and their segments, which are hashed again at the end
         self._images: list[Exhibit] = []
         self._identifier = Identifier(hash_list.algorithms if hash_list is not None else frozenset())
@@ -73,6 +77,7 @@ class Turns:
             # gone, or in a disk image: known when it is hashed
             size = 0
         self._turns.append(_Turn(found, size))
+        self._size += size
         self._identifier.give(len(self._turns) - 1, found)
 
     def go(self) -> None:
@@ -95,7 +100,7 @@ class Turns:
         self._check_missing()
 
     def _tell(self) -> None:
-        self.keep.observer.begin(len(self._turns), sum(turn.size for turn in self._turns))
+        self.keep.observer.begin(len(self._turns), self._size)
 
     # ---- one file
 
@@ -109,6 +114,7 @@ class Turns:
             turn.over = True
             return
         if turn.size != exhibit.size:
+            self._size += exhibit.size - turn.size
             turn.size = exhibit.size
             self._tell()
         self._check_listed(exhibit)
@@ -133,6 +139,7 @@ class Turns:
                 "exhibit-duplicate",
                 original=name,
             )
+            self._copies.setdefault(exhibit.digest.value, []).append(one.found)
             keep.summary.duplicates += 1
             keep.observer.done(exhibit.name, exhibit.size, 0, f"the same as {name}")
             turn.over = True
@@ -193,6 +200,17 @@ class Turns:
         elif isinstance(message, say.Changed):
             keep.failed(task, message.reason, "exhibit-changed")
             self.changed.append(f"{task.path}: {message.reason}")
+            self._instead(task.exhibit.digest.value)
+
+    def _instead(self, sha256: str) -> None:
+        """An exhibit is gone, or no longer what it was: its copies may still be, so the first of them is scanned."""
+        self._first.pop(sha256, None)
+        copies = self._copies.pop(sha256, [])
+        self.keep.summary.duplicates -= len(copies)
+        for copy in copies:
+            self.add(copy)
+        if copies:
+            self._tell()
 
     def _advance(self) -> None:
         """Number what is finished, up to the first file that is not."""
