@@ -111,6 +111,8 @@ def kills(folder: Path, number: int, workers: int, seed: int, best_first: bool =
                 out = process.communicate(timeout=600)[0]
                 assert process.returncode == 0, "a worker's death ended the scan"
             process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
             again = _start(folder, case, workers, best_first)
             out = again.communicate(timeout=600)[0]
             assert again.returncode == 0, "the scan did not go on"

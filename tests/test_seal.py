@@ -54,7 +54,7 @@ def db() -> Iterator[sqlite3.Connection]:
 
 def test_what_was_sealed_is_whole(db: sqlite3.Connection) -> None:
     roots = {exhibit: seal.seal(db, exhibit) for exhibit in (1, 2)}
-    assert set(roots[1]) == set(TABLES)
+    assert set(roots[1]) == set(TABLES) - {"watched", "provisional_events"}, "those of which there are rows"
     assert all(len(root) == 64 for root in roots[1].values())
     assert roots[1] != roots[2]
     for exhibit in (1, 2):

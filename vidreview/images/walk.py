@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from vidreview.errors import EvidenceError, VidreviewError
+from vidreview.process import die_with_parent
 
 #: A listing that says nothing for so many seconds is given up.
 STALL_S: Final = 120.0
@@ -84,7 +85,7 @@ class _Listing:
                 status = process.wait(timeout=10)
                 self.killed = status == -signal.SIGKILL
                 self.fault = "the file system crashed its reader" if status else "listing it ended without a result"
-            except TimeoutError:
+            except (TimeoutError, subprocess.TimeoutExpired):
                 self.fault = f"listing it said nothing for {self._stall_s:g} s"
             finally:
                 process.kill()
@@ -114,6 +115,7 @@ def main() -> None:
     """The other process: write one line of JSON for each thing in the image named on the command line."""
     import resource
 
+    die_with_parent()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:

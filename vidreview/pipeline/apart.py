@@ -20,7 +20,8 @@ import msgspec
 from vidreview.errors import EvidenceError
 from vidreview.evidence import Exhibit, Found, check_acquired, identify
 from vidreview.model import Digest
-from vidreview.pipeline.child import HEADER, die_with_parent, frame, package_path, read_frame
+from vidreview.pipeline.child import HEADER, frame, read_frame
+from vidreview.process import die_with_parent, package_path
 
 #: a reader that dies without saying why may have been killed by something else: so often it is asked
 TRIES: Final = 3

@@ -8,7 +8,6 @@ started it, and answers on its standard output; see ``messages``.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import pickle
 import resource
@@ -16,8 +15,9 @@ import signal
 import struct
 import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Final
+
+from vidreview.process import die_with_parent
 
 HEADER: Final = struct.Struct("<I")
 
@@ -122,23 +122,6 @@ def _limit(memory: int | None) -> None:
         with contextlib.suppress(OSError, ValueError), open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
             now = int(file.read().split()[0]) * resource.getpagesize()
             resource.setrlimit(resource.RLIMIT_AS, (now + memory, now + memory))
-
-
-def package_path() -> str:
-    """A PYTHONPATH by which another process finds what this one did, and nothing in the folder it is started in."""
-    import vidreview
-
-    own = str(Path(vidreview.__file__).resolve().parent.parent)
-    return os.pathsep.join([own, *(p for p in os.environ.get("PYTHONPATH", "").split(os.pathsep) if p)])
-
-
-def die_with_parent() -> None:
-    """Ask the system to end this process when the one that started it is gone, however that came about."""
-    parent = os.getppid()
-    with contextlib.suppress(OSError, AttributeError):
-        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
-    if os.getppid() != parent:
-        sys.exit(1)
 
 
 if __name__ == "__main__":

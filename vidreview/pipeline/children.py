@@ -17,8 +17,9 @@ from typing import Any, Final
 from vidreview.detect import Detector
 from vidreview.detect.cores import physical_cores
 from vidreview.errors import ModelError, VidreviewError
-from vidreview.pipeline.child import HEADER, Setup, frame, package_path
+from vidreview.pipeline.child import HEADER, Setup, frame
 from vidreview.pipeline.messages import LAST, Crashed, Hello, Message, Task, Unfit, unpack
+from vidreview.process import package_path
 from vidreview.settings import ScanSettings
 
 #: a child that dies over an exhibit without saying why may have been killed by something else: so often it is tried
@@ -75,6 +76,8 @@ class _Child:
         self._buffer = bytearray()
         self.task: Task | None = None
         self.tries = 0
+        #: it has said that it can work
+        self.ready = False
         self.began = self.heard = time.monotonic()
         self.read = self._begun_at = 0
         self._send(pickle.dumps(sys.path))
@@ -113,7 +116,7 @@ class _Child:
 
     def beyond(self, limits: Limits) -> str | None:
         """Which bound it is beyond, None within all."""
-        if self.task is None:
+        if self.task is None or not self.ready:
             return None
         now = time.monotonic()
         size = self.task.exhibit.size
@@ -203,6 +206,8 @@ class Children:
             for child in list(self._children):
                 if since > WATCH_S + LATE_S:
                     child.excuse(since)
+                if not child.ready and time.monotonic() - child.began > READY_S:
+                    child.process.kill()  # its exhibit had no part in that: another child takes it
                 if (why := child.beyond(self._limits)) is not None:
                     task = child.task
                     assert task is not None
@@ -219,6 +224,8 @@ class Children:
         said, alive = child.take()
         for message in said:
             if isinstance(message, Hello):
+                child.ready = True
+                child.heard = child.began = time.monotonic()
                 self._check(message)
             elif isinstance(message, Unfit):
                 raise ModelError(message.reason)
@@ -265,6 +272,7 @@ class Children:
                     if isinstance(message, Unfit):
                         raise ModelError(message.reason)
                     if isinstance(message, Hello):
+                        child.ready = True
                         return message
                 if not alive:
                     break

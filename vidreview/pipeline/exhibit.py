@@ -34,9 +34,7 @@ def scan_exhibit(task: say.Task, detector: Detector) -> Iterator[say.Message]:
         for position, stream in enumerate(info.streams):
             yield from _Stream(task, detector, position, stream, share, busy).messages()
         check_unchanged(task.exhibit)
-    except MediaError as error:
-        yield say.Unreadable(_reason(error, task))
-    except EvidenceError as error:
+    except (EvidenceError, MediaError) as error:
         yield _not_read(task, error)
     except IntegrityError as error:
         yield say.Changed(_reason(error, task))
@@ -44,8 +42,8 @@ def scan_exhibit(task: say.Task, detector: Detector) -> Iterator[say.Message]:
         yield say.Done(busy)
 
 
-def _not_read(task: say.Task, error: EvidenceError) -> say.Unreadable | say.Changed:
-    """What it means that a file cannot be read which was read before: it may be gone, or be another (rule A2)."""
+def _not_read(task: say.Task, error: EvidenceError | MediaError) -> say.Unreadable | say.Changed:
+    """What it means that nothing was read of a file: it may be gone by now, or be another (rule A2)."""
     try:
         check_unchanged(task.exhibit)
     except IntegrityError as changed:

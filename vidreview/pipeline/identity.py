@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -118,9 +119,14 @@ class Identifier:
             more = (Found(path, str(Path(found.name).with_name(path.name))) for path in image_files(found)[1:])
             segments = tuple(identify(one, algorithms=self._algorithms, progress=self._watch) for one in more)
             fault = self._apart.check_acquired(found)
-            return Identified(number, found, exhibit, fault, segments, tuple(inside(found)))
+            return Identified(number, found, exhibit, fault, segments, tuple(self._inside(found)))
         except EvidenceError as error:
             return Identified(number, found, None, str(error).removeprefix(f"{found.path}: "))
+
+    def _inside(self, found: Found) -> Iterator[Found | Unreadable]:
+        for item in inside(found):
+            self._watch(0)
+            yield item
 
     def _watch(self, _count: int) -> None:
         if self._stop.is_set():
