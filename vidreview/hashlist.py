@@ -82,10 +82,12 @@ def read_hash_list(path: Path) -> HashList:
     Raises UsageError when it cannot be read or a line is something else: a list that is half understood checks nothing.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path}: more than {_LARGEST >> 30} GiB: this is no list of hashes")
         # the names in it are bytes, as file names are
-        data = path.read_bytes()
+        with path.open("rb") as file:
+            # a pipe or a device has no size to be told by
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise UsageError(f"{path}: more than {_LARGEST >> 20} MiB: this is no list of hashes")
         text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     except OSError as error:
         raise UsageError(f"cannot read the list of hashes {path}: {error.strerror}") from error

@@ -109,6 +109,12 @@ def run(argv: Sequence[str] | None = None) -> int:
         # the reader of our output (head, less) went away; nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # a folder that may not be entered, a name too long, a full disk: the system's own words say what to do
+        if error.strerror is None or "-v" in arguments or os.environ.get("VIDREVIEW_TRACEBACK"):
+            raise
+        about = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return _fail(f"{about}{error.strerror}", 1)
     except Exception as error:  # the last line of defence: a person gets a line, not a traceback
         if "-v" in arguments or "--verbose" in arguments or os.environ.get("VIDREVIEW_TRACEBACK"):
             raise

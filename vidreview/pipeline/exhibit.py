@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from vidreview.detect import Detector
 from vidreview.errors import EvidenceError, IntegrityError, MediaError
 from vidreview.events import Appearance, appearance, assemble
-from vidreview.evidence import check_unchanged
+from vidreview.evidence import check_unchanged, is_evidence_candidate
 from vidreview.media import open_frames, probe
 from vidreview.model import Coverage, Problem, StreamInfo, Track
 from vidreview.pipeline import messages as say
@@ -33,8 +33,10 @@ def scan_exhibit(task: say.Task, detector: Detector) -> Iterator[say.Message]:
         for position, stream in enumerate(info.streams):
             yield from _Stream(task, detector, position, stream, share, busy).messages()
         check_unchanged(task.exhibit)
-    except (EvidenceError, MediaError) as error:
+    except EvidenceError as error:
         yield say.Unreadable(_reason(error, task))
+    except MediaError as error:
+        yield say.Unreadable(_no_video(error, task))
     except IntegrityError as error:
         yield say.Changed(_reason(error, task))
     else:
@@ -43,6 +45,16 @@ def scan_exhibit(task: say.Task, detector: Detector) -> Iterator[say.Message]:
 
 def _reason(error: Exception, task: say.Task) -> str:
     return say.sayable(str(error).removeprefix(f"{task.path}: "))
+
+
+def _no_video(error: MediaError, task: say.Task) -> str:
+    """Why a file was not read: what its content is, where that is known, else what the decoder said of it."""
+    if task.exhibit.size:
+        # a drive holds far more pictures and documents than recordings; none of them "may need its own player"
+        candidate, what = is_evidence_candidate(task.path)
+        if not candidate:
+            return say.sayable(what)
+    return _reason(error, task)
 
 
 class _Stream:

@@ -95,7 +95,9 @@ class Turns:
         self._check_missing()
 
     def _tell(self) -> None:
-        self.keep.observer.begin(len(self._turns), sum(turn.size for turn in self._turns))
+        # what cannot be read is listed already; of the others each is said to be done
+        turns = [turn for turn in self._turns if isinstance(turn.found, Found)]
+        self.keep.observer.begin(len(turns), sum(turn.size for turn in turns))
 
     # ---- one file
 
