@@ -177,9 +177,10 @@ def test_forms_of_lists(tmp_path: Path) -> None:
         assert "not what the seizure record says" in str(listed.fault(odd, tmp_path / odd, [wrong]))
         with pytest.raises(KeyError):
             listed.fault("another.mp4", tmp_path / "another.mp4", [right])
-    (tmp_path / "list").write_text("e" * 64 + "  C:\\DVR\\cam1\\a.mp4\r\n")
-    listed = read_hash_list(tmp_path / "list")
-    assert listed.fault("cam1/a.mp4", Path("/mnt/DVR/cam1/a.mp4"), [Digest("sha256", "e" * 64)]) is None
+    for encoding in ("utf-8", "utf-8-sig", "utf-16"):  # as Windows writes them
+        (tmp_path / "list").write_text("e" * 64 + "  C:\\DVR\\cam1\\a.mp4\r\n", encoding=encoding)
+        listed = read_hash_list(tmp_path / "list")
+        assert listed.fault("cam1/a.mp4", Path("/mnt/DVR/cam1/a.mp4"), [Digest("sha256", "e" * 64)]) is None, encoding
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import fcntl
 import hashlib
 import json
 import os
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -155,6 +156,8 @@ class AuditLog:
 
     def _lines(self) -> Iterator[tuple[int, bytes, dict[str, Any] | None]]:
         try:
+            if stat.S_ISFIFO(self.path.stat().st_mode):
+                raise CaseError(f"the audit log {self.path} is a pipe, not a file; bring back a copy of it")
             with self.path.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     text = line.removesuffix(b"\n")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -105,6 +106,35 @@ def discover(sources: Sequence[Path]) -> Iterator[Found | Unreadable]:
     names = _unique_names([(item.path, item.name) for item in met])
     for item, name in zip(met, names, strict=True):
         yield replace(item, name=name)
+
+
+def is_missing(path: Path) -> bool:
+    """True when nothing bears this name; what merely cannot be reached is there, for ``discover`` to list (rule C3)."""
+    try:
+        path.lstat()
+    except OSError as error:
+        return error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+    except ValueError:  # a path that no file can have
+        return True
+    return False
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Every path below a folder that is no folder itself, sorted within each; what cannot be listed is passed over.
+
+    Links to folders are not followed. Never raises, however deep the folders are nested.
+    """
+    stack = [folder]
+    while stack:
+        try:
+            with os.scandir(stack.pop()) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
+        except OSError:
+            continue
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
+                yield Path(entry.path)
+        stack.extend(Path(entry.path) for entry in reversed(entries) if entry.is_dir(follow_symlinks=False))
 
 
 def inside(found: Found) -> Iterator[Found | Unreadable]:

@@ -82,11 +82,13 @@ def read_hash_list(path: Path) -> HashList:
     Raises UsageError when it cannot be read or a line is something else: a list that is half understood checks nothing.
     """
     try:
-        if path.stat().st_size > _LARGEST:
-            raise UsageError(f"{path}: more than {_LARGEST >> 30} GiB: this is no list of hashes")
         # the names in it are bytes, as file names are
-        data = path.read_bytes()
-        text = data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
+        with path.open("rb") as file:
+            # a pipe or a device has no size to be told by
+            data = file.read(_LARGEST + 1)
+        if len(data) > _LARGEST:
+            raise UsageError(f"{path}: more than {_LARGEST >> 20} MiB: this is no list of hashes")
+        text = _decoded(data)
     except OSError as error:
         raise UsageError(f"cannot read the list of hashes {path}: {error.strerror}") from error
     result = HashList(path, hashlib.sha256(data).hexdigest())
@@ -105,6 +107,13 @@ def read_hash_list(path: Path) -> HashList:
     if not result._entries:
         raise UsageError(f"{path}: a list of hashes without a single hash")
     return result
+
+
+def _decoded(data: bytes) -> str:
+    """The text of a list; names in it are bytes, as file names are, but where Windows wrote it."""
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return data.decode("utf-16", "replace")
+    return data.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
 
 
 def _entry(line: str) -> _Entry | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import io
 import os
 import signal
 import sys
@@ -85,6 +86,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its status: 0 done, 1 failed, 2 usage, 3 unread evidence, 4 integrity."""
     # a batch system that asks us to end gets the same orderly end as a person's Ctrl-C
     signal.signal(signal.SIGTERM, _interrupt)
+    for stream in (sys.stdout, sys.stderr):
+        # a terminal that cannot show "×" or a name gets it spelt out, not the end of the command
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     sys.exit(run(argv))
 
 
@@ -110,6 +115,12 @@ def run(argv: Sequence[str] | None = None) -> int:
         # the reader of our output (head, less) went away; nothing is wrong
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        # a folder that may not be entered, a name too long, a full disk: the system's own words say what to do
+        if error.strerror is None or "-v" in arguments or os.environ.get("VIDREVIEW_TRACEBACK"):
+            raise
+        about = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
+        return _fail(f"{about}{error.strerror}", 1)
     except Exception as error:  # the last line of defence: a person gets a line, not a traceback
         if "-v" in arguments or "--verbose" in arguments or os.environ.get("VIDREVIEW_TRACEBACK"):
             raise

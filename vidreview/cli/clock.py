@@ -234,15 +234,26 @@ def _zone(name: str) -> str:
     import difflib
     from zoneinfo import available_timezones
 
-    known = available_timezones()
+    # what these mean is another thing on another machine, or nothing
+    known = available_timezones() - {"localtime", "posixrules", "Factory"}
     if name in known:
         return name
+    if match := re.fullmatch(r"(?i)(?:utc|gmt)?([+-])0?([0-9]{1,2})(?::?00)?", name.strip()):
+        # the Etc zones count the other way round; offering Etc/GMT+1 for GMT+1 would be wrong by two hours
+        sign, hours = match.groups()
+        raise UsageError(
+            f"no time zone is named {name!r}; name the place, such as Europe/London; a clock that always shows "
+            f"UTC{sign}{hours} runs in Etc/GMT{'-' if sign == '+' else '+'}{hours}, whose sign is reversed"
+        )
     lower = {one.lower(): one for one in sorted(known)}
     if name.lower() in lower:
         raise UsageError(f"no time zone is named {name!r}; did you mean {lower[name.lower()]!r}?")
     ends = {one.lower().rpartition("/")[2]: one for one in sorted(known)}
     close = difflib.get_close_matches(name.lower().replace(" ", "_"), [*lower, *ends], n=3, cutoff=0.6)
     meant = dict.fromkeys(lower.get(one) or ends[one] for one in close)
+    if re.fullmatch(r"[A-Za-z]{2,4}", name):
+        # BST is summer in London, and another place's winter elsewhere
+        meant = {}
     hint = f"did you mean {' or '.join(map(repr, meant))}?" if meant else "they are written Europe/London, UTC"
     raise UsageError(f"no time zone is named {name!r}; {hint}")
 

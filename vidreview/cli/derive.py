@@ -136,9 +136,11 @@ class Batch:
 
 def _elsewhere(source: Path, recorded: Path) -> Iterator[Path]:
     """Every file of a folder, and for a disk image the file inside it that was recorded under the image's name."""
-    for path in sorted(source.rglob("*")):
+    from vidreview.evidence import files_below
+
+    for path in files_below(source):
         yield path
-        if path.name in recorded.parts[:-1] and path.is_file():
+        if path.name in recorded.parts[:-1]:
             yield path.joinpath(*recorded.parts[recorded.parts.index(path.name) + 1 :])
 
 

@@ -32,9 +32,9 @@ def command(sources: tuple[Path, ...], with_hash: bool, as_json: bool) -> int:
       vidreview probe /evidence/NMC-1
       vidreview probe --json --hash front-door.dav
     """
-    from vidreview.evidence import Found, discover, inside
+    from vidreview.evidence import Found, discover, inside, is_missing
 
-    if not any(source.exists() for source in sources):
+    if all(is_missing(source) for source in sources):
         raise UsageError(f"no such file or folder: {', '.join(safe(str(s)) for s in sources)}")
     rows = []
     for found in discover(sources):

@@ -173,7 +173,8 @@ def _print(summary: ScanSummary, case: Path) -> None:
     )
     if summary.problems:
         files = {p["path"] for p in summary.problems}
-        console.print(f"{len(files)} file{'s' * (len(files) != 1)} could not be fully read:")
+        were = "was" if len(files) == 1 else "were"
+        console.print(f"{len(files)} file{'s' * (len(files) != 1)} {were} not fully read, or not as recorded:")
         for problem in summary.problems:
             console.print(f"  {safe(problem['path'])}: {safe(problem['reason'])}", markup=False)
     console.print(f"Next: vidreview events --case {safe(str(case))}", markup=False)

@@ -154,7 +154,11 @@ def resolve_model(spec: str | None) -> Path:
             raise ModelError(f"the detector {name} is not installed here: run `vidreview model fetch {name}`")
         return found
     path = Path(spec)
-    if not path.exists():
+    try:
+        there = path.exists()
+    except OSError as error:
+        raise ModelError(f"cannot read the model {spec}: {error.strerror}") from error
+    if not there:
         raise ModelError(
             f"no model at {spec}; give a file, an OpenVINO folder or a known name ({', '.join(MODELS)}), "
             f"which `vidreview model fetch {DEFAULT_MODEL}` installs"

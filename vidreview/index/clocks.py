@@ -267,7 +267,11 @@ def on_line(seconds: float) -> int:
 
 
 def _counted(info: str) -> bool:
-    return not json.loads(info).get("timed", True)
+    """True when the stream's ticks are counted, not read; and when nobody can tell any more: the wider bound."""
+    try:
+        return not json.loads(info).get("timed", True)
+    except (ValueError, AttributeError):
+        return True
 
 
 def exhibit_name(text: str, raw: bytes | None) -> str:

@@ -38,14 +38,14 @@ def beside(case_dir: Path, sources: Iterable[Path]) -> Path | None:
     parent = _made_in(Path(os.path.realpath(case_dir)))
     for source in sources:
         real = Path(os.path.realpath(source))
-        if real.is_file() and _same(parent, real.parent):
+        if os.path.isfile(real) and _same(parent, real.parent):  # noqa: PTH113 - Path.is_file raises where it may not look
             return source
     return None
 
 
 def _made_in(path: Path) -> Path:
     """The folder that gets a new entry when ``path`` and what is missing above it are made."""
-    while not path.parent.exists():
+    while not os.path.exists(path.parent):  # noqa: PTH110 - Path.exists raises where it may not look
         path = path.parent
     return path.parent
 

@@ -415,14 +415,19 @@ def _stream(
     rotation: int,
     info: str,
 ) -> StoredStream:
-    run = json.loads(record)
+    try:
+        run, facts = json.loads(record), json.loads(info)
+        if not (isinstance(run, dict) and isinstance(facts, dict) and isinstance(path, str)):
+            raise ValueError("a field is of another kind than was written")
+        aspect = Fraction(facts.get("sample_aspect") or 1)
+        base = Fraction(num, den)
+    except (ValueError, TypeError, ZeroDivisionError) as error:
+        raise CaseError(f"the index holds what vidreview did not write: {error}; see 'vidreview verify'") from error
     for_whom = tuple((key, str(run[key])) for key in ("operator", "organisation", "reason") if run.get(key))
     exhibit = StoredExhibit(
         file_name(name, name_raw), Path(file_name(path, path_raw)), size, sha256, reference, for_whom
     )
-    facts = json.loads(info)
-    aspect = Fraction(facts.get("sample_aspect") or 1)
-    return StoredStream(exhibit, number, Fraction(num, den), rotation, aspect, bool(facts.get("timed", True)))
+    return StoredStream(exhibit, number, base, rotation, aspect, bool(facts.get("timed", True)))
 
 
 def _box(box: tuple[float, float, float, float]) -> list[float]:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from vidreview.detect import Detector
 from vidreview.errors import EvidenceError, IntegrityError, MediaError
 from vidreview.events import Appearance, appearance, assemble
-from vidreview.evidence import check_unchanged
+from vidreview.evidence import check_unchanged, is_evidence_candidate
 from vidreview.index.watched import BLOCK, WatchedFrame, pack
 from vidreview.media import open_frames, probe
 from vidreview.model import Coverage, Problem, StreamInfo, Track
@@ -48,11 +48,21 @@ def _not_read(task: say.Task, error: EvidenceError | MediaError) -> say.Unreadab
         check_unchanged(task.exhibit)
     except IntegrityError as changed:
         return say.Changed(_reason(changed, task))
-    return say.Unreadable(_reason(error, task))
+    return say.Unreadable(_no_video(error, task) if isinstance(error, MediaError) else _reason(error, task))
 
 
 def _reason(error: Exception, task: say.Task) -> str:
     return say.sayable(str(error).removeprefix(f"{task.path}: "))
+
+
+def _no_video(error: MediaError, task: say.Task) -> str:
+    """Why a file was not read: what its content is, where that is known, else what the decoder said of it."""
+    if task.exhibit.size:
+        # a drive holds far more pictures and documents than recordings; none of them "may need its own player"
+        candidate, what = is_evidence_candidate(task.path)
+        if not candidate:
+            return say.sayable(what)
+    return _reason(error, task)
 
 
 class _Stream:

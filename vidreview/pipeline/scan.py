@@ -13,7 +13,7 @@ from vidreview.audit import AuditLog
 from vidreview.detect import Detector
 from vidreview.detect.factory import load_detector
 from vidreview.errors import IntegrityError, UsageError, VidreviewError
-from vidreview.evidence import Found, Unreadable, discover
+from vidreview.evidence import Found, Unreadable, discover, is_missing
 from vidreview.hashlist import HashList
 from vidreview.index import Case, refuse_overlap
 from vidreview.pipeline.observer import Observer, ScanSummary, Silent
@@ -50,7 +50,7 @@ def scan(
     an exhibit changed or is not what the record of the seizure says.
     """
     begun = time.monotonic()
-    missing = [path for path in sources if not path.exists() and not path.is_symlink()]
+    missing = [path for path in sources if is_missing(path)]
     if len(missing) == len(sources):
         raise UsageError(f"{missing[0] if missing else 'no source'}: no such file or folder; nothing was scanned")
     refuse_overlap(case_dir, sources)

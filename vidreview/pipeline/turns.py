@@ -41,8 +41,8 @@ class Turns:
         self.changed: list[str] = []
         self._turns: list[_Turn] = []
         self._front = 0
-        #: bytes of all files
-        self._size = 0
+        #: files that are to be identified, and their bytes
+        self._files = self._size = 0
         #: content → number and name of its first exhibit in this scan
         self._first: dict[str, tuple[int, str]] = {}
         #: content → the files that were listed as duplicates of that
@@ -77,6 +77,7 @@ class Turns:
             # gone, or in a disk image: known when it is hashed
             size = 0
         self._turns.append(_Turn(found, size))
+        self._files += 1
         self._size += size
         self._identifier.give(len(self._turns) - 1, found)
 
@@ -100,7 +101,8 @@ class Turns:
         self._check_missing()
 
     def _tell(self) -> None:
-        self.keep.observer.begin(len(self._turns), self._size)
+        # what cannot be read is listed already; of the others each is said to be done
+        self.keep.observer.begin(self._files, self._size)
 
     # ---- one file
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vidreview.errors import EvidenceError
-from vidreview.evidence import Exhibit, Found, identify
+from vidreview.evidence import Exhibit, Found, files_below, identify
 from vidreview.reading import evidence_size
 from vidreview.verify.verdict import Observer, Verdict
 
@@ -67,12 +67,10 @@ class Evidence:
     def _sizes(self, source: Path) -> dict[int, list[Path]]:
         if self._by_size is None:
             self._by_size = {}
-            for folder, _, names in os.walk(source):
-                for name in names:
-                    path = Path(folder) / name
-                    status = _status(path)
-                    if isinstance(status, os.stat_result) and stat.S_ISREG(status.st_mode):
-                        self._by_size.setdefault(status.st_size, []).append(path)
+            for path in files_below(source):
+                status = _status(path)
+                if isinstance(status, os.stat_result) and stat.S_ISREG(status.st_mode):
+                    self._by_size.setdefault(status.st_size, []).append(path)
         return self._by_size
 
 
@@ -81,6 +79,10 @@ def check_exhibits(exhibits: Sequence[Recorded], evidence: Evidence, verdict: Ve
     for one in exhibits:
         observer.file(one.name)
         moved = evidence.moved(one)
+        if evidence.source is not None and moved is None and evidence_size(one.path) is not None:
+            # whoever checks a copy must learn that it is not whole, though the master is connected too
+            reason = f"not found in {evidence.source}, so it was checked where it was scanned, {one.path}"
+            verdict.note("exhibit", one.name, reason)
         _check(one, moved or one.path, moved is not None, evidence, verdict)
 
 
