@@ -281,3 +281,30 @@ def test_a_scan_that_is_killed_at_random_moments_ends_with_the_same_index(tmp_pa
     folder = evidence(tmp_path / "evidence", 12)
     found = list(kills(folder, 3, 2, seed=7))
     assert [one.same for one in found] == [True, True, True], found
+
+
+def test_a_file_that_crashes_its_prober_ends_no_listing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rule A10: also ``vidreview probe`` goes on."""
+    from vidreview.errors import MediaError
+    from vidreview.media import probe
+    from vidreview.pipeline import children
+    from vidreview.pipeline.prober import Prober
+
+    told: list[int] = []
+    honest = children._Child.give
+
+    def killed(self: children._Child, task: Any, tries: int) -> None:
+        honest(self, task, tries)
+        if task.path.name == "b.mp4":
+            told.append(tries)
+            self.process.kill()
+
+    with Prober() as prober:
+        assert prober.probe(folder / "a.mp4") == probe(folder / "a.mp4")
+        monkeypatch.setattr(children._Child, "give", killed)
+        with pytest.raises(MediaError, match=r"b\.mp4: the decoder crashed \(SIGKILL\), 3 times"):
+            prober.probe(folder / "b.mp4")
+        assert told == [1, 2, 3]
+        assert prober.probe(folder / "c.mp4") == probe(folder / "c.mp4")
+        with pytest.raises(MediaError, match=r"no such file|cannot be opened"):
+            prober.probe(folder / "gone.mp4")

@@ -12,6 +12,7 @@ from vidreview.errors import UsageError, VidreviewError
 
 if TYPE_CHECKING:
     from vidreview.model import FileInfo, Problem, StreamInfo
+    from vidreview.pipeline.prober import Prober
 
 #: Problems that mean that part of the evidence cannot be read: exit status 3.
 UNREAD = frozenset({"damage", "truncated", "undecodable"})
@@ -33,26 +34,27 @@ def command(sources: tuple[Path, ...], with_hash: bool, as_json: bool) -> int:
       vidreview probe --json --hash front-door.dav
     """
     from vidreview.evidence import Found, discover, inside, is_missing
+    from vidreview.pipeline.prober import Prober
 
     if all(is_missing(source) for source in sources):
         raise UsageError(f"no such file or folder: {', '.join(safe(str(s)) for s in sources)}")
     rows = []
-    for found in discover(sources):
-        of_image = inside(found) if isinstance(found, Found) and found.image else ()
-        for item in (found, *of_image):
-            row = _examine(item, with_hash)
-            rows.append(row)
-            if not as_json:
-                _print(row)
+    with Prober() as prober:
+        for found in discover(sources):
+            of_image = inside(found) if isinstance(found, Found) and found.image else ()
+            for item in (found, *of_image):
+                row = _examine(item, with_hash, prober)
+                rows.append(row)
+                if not as_json:
+                    _print(row)
     if as_json:
         print_json([_plain(row) for row in rows])
     return 3 if any(_unread(row) for row in rows) else 0
 
 
-def _examine(item: Any, with_hash: bool) -> dict[str, Any]:
+def _examine(item: Any, with_hash: bool, prober: Prober) -> dict[str, Any]:
     """One line of the result: path and name, then ``info`` or the ``error`` why there is none."""
     from vidreview.evidence import Unreadable, check_acquired, hash_file, image_files, is_evidence_candidate
-    from vidreview.media import probe
 
     row: dict[str, Any] = {"path": str(item.path), "name": item.name}
     if isinstance(item, Unreadable):
@@ -70,7 +72,7 @@ def _examine(item: Any, with_hash: bool) -> dict[str, Any]:
         candidate, reason = is_evidence_candidate(item.path)
         if not candidate:
             return row | {"error": reason}
-        return row | {"info": probe(item.path)}
+        return row | {"info": prober.probe(item.path)}
     except VidreviewError as error:
         return row | {"error": str(error).removeprefix(f"{item.path}: ")}
 

@@ -30,12 +30,15 @@ def scan_exhibit(task: say.Task, detector: Detector) -> Iterator[say.Message]:
     try:
         info = probe(path)
         yield say.Opened(info)
+        if task.only_probe:
+            yield say.Done(busy)
+            return
         share = 1.0 / max(1, len(info.streams))
         for position, stream in enumerate(info.streams):
             yield from _Stream(task, detector, position, stream, share, busy).messages()
         check_unchanged(task.exhibit)
     except (EvidenceError, MediaError) as error:
-        yield _not_read(task, error)
+        yield say.Unreadable(_reason(error, task)) if task.only_probe else _not_read(task, error)
     except IntegrityError as error:
         yield say.Changed(_reason(error, task))
     else:

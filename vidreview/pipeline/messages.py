@@ -29,6 +29,8 @@ class Task:
     exhibit: Exhibit
     settings: ScanSettings
     best_first: bool
+    #: only say what it is
+    only_probe: bool = False
 
     @property
     def path(self) -> Path:
