@@ -20,6 +20,8 @@ from typing import BinaryIO, Final
 from vidreview.process import die_with_parent
 
 HEADER: Final = struct.Struct("<I")
+#: words in the name of a runtime that works on a graphics card
+_CARDS: Final = ("CUDA", "Tensorrt", "ROCM", "MIGraphX", "Dml", "cuda")
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,9 @@ def _work(setup: Setup, source: BinaryIO, answers: int) -> None:
     except VidreviewError as error:
         say(Unfit(sayable(str(error))))
         return
-    _limit(setup.memory)
+    # a graphics card's driver reserves address space as it likes, far beyond what is used
+    card = any(word in detector.runtime for word in _CARDS)  # type: ignore[attr-defined]
+    _limit(None if card else setup.memory)
     say(Hello(detector.name, detector.sha256, detector.runtime, __version__))  # type: ignore[attr-defined]
     while (data := read_frame(source)) is not None:
         try:
