@@ -23,7 +23,7 @@ from vidreview.index import Reader
 from vidreview.media import open_frames, probe
 from vidreview.media.probe import MAX_STREAMS
 from vidreview.media.source import _Window
-from vidreview.pipeline import scan
+from vidreview.pipeline import ScanSummary, scan
 from vidreview.reading import open_evidence
 from vidreview.settings import ScanSettings
 
@@ -244,10 +244,13 @@ def test_a_file_that_does_not_stay_as_it_is(tmp_path: Path, what: str) -> None:
 
 
 def test_a_file_that_is_gone_before_its_turn_is_listed(tmp_path: Path) -> None:
+    """Rule A2: it was hashed already, so that it is gone voids the run; and it is listed."""
     folder = tmp_path / "drive"
     film(folder / "a.mp4", 30, [(5, 20)])
     later = film(folder / "b.mp4", 20, [])
-    summary = scan([folder], tmp_path / "case", ScanSettings(), detector=Meddling(later.unlink))
+    summary = ScanSummary()
+    with pytest.raises(IntegrityError, match=r"b\.mp4: .*No such file"):
+        scan([folder], tmp_path / "case", ScanSettings(), detector=Meddling(later.unlink), summary=summary)
     assert [problem["path"] for problem in summary.problems] == [str(later)]
     with Reader.open(tmp_path / "case") as reader:
         ledger = {item["exhibit"]: item for item in reader.coverage()}

@@ -25,8 +25,8 @@ from tests.test_pipeline import SETTINGS, look_up
 from vidreview.pipeline import ScanSummary, scan
 from vidreview.pipeline.children import Limits, start_children
 from vidreview.pipeline.exhibit import scan_exhibit
+from vidreview.pipeline.here import Here
 from vidreview.pipeline.messages import LAST, Message, Task
-from vidreview.pipeline.workers import Here
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -215,6 +215,13 @@ class Coverage:
     detector_frames: int
     problems: tuple[Problem, ...] = field(default=())
 
+    @staticmethod
+    def nothing_read(stream: StreamInfo, reason: str) -> Coverage:
+        """The ledger of a stream of which no frame could be decoded."""
+        length = stream.length + round(stream.cut_off / stream.time_base)
+        problems = (*stream.problems, Problem("undecodable", reason, 0.0, stream.start_pts))
+        return Coverage(stream.time_base, 0, length, 0, 0, 0, 0, stream.packets, 0, problems)
+
     @property
     def duration(self) -> int:
         """Ticks of the whole stream."""

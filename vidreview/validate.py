@@ -387,6 +387,8 @@ def validate(
         problems.setdefault(Path(problem["path"]).resolve(), []).append(problem["reason"])
     with Reader.open(case_dir) as reader:
         names = {s.exhibit.path.resolve(): s.exhibit.name for s in reader.streams(["*"])}
+        # a copy of a clip is not scanned again: what was found in the first is found in it
+        names |= {copy: names[first] for copy, first in reader.duplicates().items() if first in names}
         results = tuple(_result(clip, files.get(clip.name), names, problems, reader) for clip in truth.clips)
     method = {
         "version": __version__,

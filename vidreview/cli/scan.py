@@ -117,7 +117,6 @@ def command(
     from vidreview.index import beside
     from vidreview.pipeline import ScanSummary, scan
     from vidreview.pipeline.children import Limits, start_children
-    from vidreview.pipeline.cluster import join_cluster
     from vidreview.settings import load_settings
 
     settings = load_settings(settings_file, merge_gap_s=merge_gap, detect_every_s=detect_every, idle_every_s=idle_every)
@@ -125,6 +124,8 @@ def command(
     limits = Limits(memory=memory_limit << 20, silence_s=silence_limit)
     start: Callable[[], Workers] = partial(start_children, model, settings, workers, limits)
     if scheduler is not None:
+        from vidreview.pipeline.cluster import join_cluster
+
         start = partial(join_cluster, scheduler, model, settings, sources, workers, limits)
     facts: dict[str, Any] = {"argv": sys.argv, **{k: v for k, v in record.items() if v is not None}}
     if not quiet and (neighbour := beside(case, sources)) is not None:

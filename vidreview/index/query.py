@@ -320,6 +320,14 @@ class Reader:
         )
         return [_stream(*row) for row in rows]
 
+    def duplicates(self) -> dict[Path, Path]:
+        """Files that were not scanned, since their content is that of another → that other file."""
+        rows = self._select(
+            "SELECT copy.path, copy.path_raw, first.path, first.path_raw FROM exhibits copy "
+            "JOIN exhibits first ON first.id = copy.duplicate_of WHERE copy.state = 'duplicate'"
+        )
+        return {Path(file_name(*row[:2])): Path(file_name(*row[2:])) for row in rows}
+
     def exhibit_names(self) -> list[str]:
         """The names of all exhibits, those that could not be read too, in order."""
         rows = self._select("SELECT name, name_raw FROM exhibits ORDER BY id")

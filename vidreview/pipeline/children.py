@@ -164,17 +164,21 @@ class Children:
     """Processes that scan exhibits, one each at a time."""
 
     def __init__(self, setup: Setup, count: int, limits: Limits) -> None:
-        """Start the first of ``count``, the others when they are needed; raises ModelError when it cannot work."""
+        """Start the first of ``count``, the others when they are needed."""
         self.count = count
         self._setup, self._limits = setup, limits
         self._children: list[_Child] = []
         self._selector = selectors.DefaultSelector()
         self._watched = 0.0
-        try:
-            self.hello = self._first()
-        except BaseException:
-            self.close()
-            raise
+        self._hello: Hello | None = None
+        self._start()
+
+    @property
+    def hello(self) -> Hello:
+        """Which detector they run; waits for the first word, and raises ModelError when they cannot work."""
+        if self._hello is None:
+            self._hello = self._first()
+        return self._hello
 
     def describe(self) -> dict[str, Any]:
         """How many, and what an exhibit may cost them."""
@@ -225,6 +229,7 @@ class Children:
         for message in said:
             if isinstance(message, Hello):
                 child.ready = True
+                self._hello = self._hello or message
                 child.heard = child.began = time.monotonic()
                 self._check(message)
             elif isinstance(message, Unfit):
@@ -252,7 +257,7 @@ class Children:
     def _first(self) -> Hello:
         """Start the first child; one that is killed meanwhile is replaced."""
         for _ in range(TRIES):
-            child = self._start()
+            child = self._children[0] if self._children else self._start()
             if (hello := self._ready(child)) is not None:
                 return hello
             self._remove(child)

@@ -11,7 +11,7 @@ from vidreview.events import Appearance, appearance, assemble
 from vidreview.evidence import check_unchanged, is_evidence_candidate
 from vidreview.index.watched import BLOCK, WatchedFrame, pack
 from vidreview.media import open_frames, probe
-from vidreview.model import Coverage, Problem, StreamInfo, Track
+from vidreview.model import Coverage, StreamInfo, Track
 from vidreview.pipeline import messages as say
 from vidreview.pipeline.ahead import ahead
 from vidreview.pipeline.preview import preview
@@ -111,7 +111,7 @@ class _Stream:
                 self._spent("gate", gate.gate_s)
                 coverage = frames.coverage(walk.looks)
         except MediaError as error:
-            coverage = nothing_read(stream, _reason(error, task))
+            coverage = Coverage.nothing_read(stream, _reason(error, task))
         yield from self._watched_so_far()
         yield from self._found(walk.finish())
         if rows := walk.take_rows():
@@ -171,10 +171,3 @@ class _Stream:
 
     def _spent(self, stage: str, seconds: float) -> None:
         self.busy[stage] = self.busy.get(stage, 0.0) + seconds
-
-
-def nothing_read(stream: StreamInfo, reason: str) -> Coverage:
-    """The ledger of a stream of which no frame could be decoded."""
-    length = stream.length + round(stream.cut_off / stream.time_base)
-    problems = (*stream.problems, Problem("undecodable", reason, 0.0, stream.start_pts))
-    return Coverage(stream.time_base, 0, length, 0, 0, 0, 0, stream.packets, 0, problems)

@@ -13,7 +13,6 @@ from vidreview.evidence import Exhibit
 from vidreview.index import Case, Identity, Listed
 from vidreview.model import Coverage, StreamInfo
 from vidreview.pipeline import messages as say
-from vidreview.pipeline.exhibit import nothing_read
 from vidreview.pipeline.observer import Observer, ScanSummary
 from vidreview.settings import ScanSettings
 
@@ -205,7 +204,7 @@ class Record:
         """An exhibit's scan broke off, or is void: nothing of it is kept but that it is there."""
         one = self._open.pop(task.number)
         for stream, info in zip(one.streams, one.infos, strict=True):
-            self.case.set_coverage(stream, nothing_read(info, reason))
+            self.case.set_coverage(stream, Coverage.nothing_read(info, reason))
         entry = self._entry(self.identity(task.exhibit)) | {"reason": reason}
         self.case.fail_exhibit(one.number, reason, lambda seals: self.log.append(action, **entry | seals))
         self._ended(one, reason)

@@ -11,7 +11,6 @@ from typing import Any
 from vidreview import environment
 from vidreview.audit import AuditLog
 from vidreview.detect import Detector
-from vidreview.detect.factory import load_detector
 from vidreview.errors import IntegrityError, UsageError, VidreviewError
 from vidreview.evidence import Found, Unreadable, discover, is_missing
 from vidreview.hashlist import HashList
@@ -19,7 +18,7 @@ from vidreview.index import Case, refuse_overlap
 from vidreview.pipeline.observer import Observer, ScanSummary, Silent
 from vidreview.pipeline.record import Record, where
 from vidreview.pipeline.turns import Turns
-from vidreview.pipeline.workers import Here, Workers
+from vidreview.pipeline.workers import Workers
 from vidreview.settings import ScanSettings
 
 
@@ -55,10 +54,12 @@ def scan(
         raise UsageError(f"{missing[0] if missing else 'no source'}: no such file or folder; nothing was scanned")
     refuse_overlap(case_dir, sources)
     summary = summary or ScanSummary()
-    workers = start() if start is not None else Here(detector or load_detector(model, settings))
+    workers = start() if start is not None else _here(model, detector, settings)
     try:
         summary.workers = workers.count
-        facts = dict(record or {}) | environment.describe() | _described(settings, workers, best_first, hash_list)
+        # told while the workers get ready
+        facts = dict(record or {}) | environment.describe()
+        facts |= _described(settings, workers, best_first, hash_list)
         with Case.open(case_dir, create=True) as case:
             log = AuditLog(case_dir / "audit.jsonl")
             keep = Record(case, log, settings, workers.hello, observer or Silent(), summary, facts.get("reference"))
@@ -109,6 +110,14 @@ def _walk(keep: Record, turns: Turns, sources: Sequence[Path]) -> None:
             turns.unreadable(one)
         else:
             turns.add(one)
+
+
+def _here(model: str | None, detector: Detector | None, settings: ScanSettings) -> Workers:
+    # what decodes and detects takes a second to import, and this process may need none of it
+    from vidreview.detect.factory import load_detector
+    from vidreview.pipeline.here import Here
+
+    return Here(detector or load_detector(model, settings))
 
 
 def _described(
