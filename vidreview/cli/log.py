@@ -122,6 +122,13 @@ def say(action: str, facts: dict[str, Any]) -> str:
         return f"{name}: {facts.get('reason')}"
     if action in ("exhibit-not-as-listed", "exhibit-not-as-acquired", "exhibit-missing", "image-changed"):
         return f"{facts.get('path') or name}: {facts.get('reason')}"
+    if action == "clock-observation":
+        if facts.get("change") == "withdrawn":
+            return f"{facts.get('id')} withdrawn by {facts.get('by')}: {facts.get('reason')}"
+        when = f"when {facts.get('source')} showed {facts.get('reference')}" if facts.get("reference") else ""
+        at = "" if facts.get("at_s") is None else f"at {facts.get('at_s')} s of the stream"
+        what = (f"{facts.get('id')}: recorder showed {facts.get('shown')}", at, when, f"by {facts.get('by')}")
+        return " ".join(part for part in what if part)
     if action == "exhibit-ends":
         return f"{name}: {facts.get('events')} event{'s' * (facts.get('events') != 1)}"
     if action == "exhibit-unreadable":
