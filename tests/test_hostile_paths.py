@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -50,9 +52,18 @@ def forbidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def deep(folder: Path, levels: int) -> None:
-    """Folders nested deeper than Python may call itself."""
+@contextmanager
+def deep(folder: Path, levels: int) -> Iterator[Path]:
+    """Folders nested deeper than Python may call itself; removed again, since pytest's own clean-up calls itself."""
     folder.mkdir()
+    try:
+        _nest(folder, levels)
+        yield folder
+    finally:
+        subprocess.run(["rm", "-rf", "--", folder], check=True)
+
+
+def _nest(folder: Path, levels: int) -> None:
     here = os.open(folder, os.O_RDONLY)
     for _ in range(levels):
         os.mkdir("d", dir_fd=here)
@@ -86,12 +97,11 @@ def test_a_name_too_long_is_one_clear_error(cli: Cli) -> None:
 
 
 def test_a_moved_exhibit_is_found_beside_endless_folders(case: Path, tmp_path: Path, cli: Cli) -> None:
-    moved = tmp_path / "moved"
-    deep(moved, 1200)
-    (tmp_path / "evidence" / "a.mp4").rename(moved / "b.mp4")
-    assert list(files_below(moved)) == [moved / "b.mp4"]
-    assert not verify(case, source=moved).faults
-    result = cli("clip", "--all", "--case", case, "--source", moved)
+    with deep(tmp_path / "moved", 1200) as moved:
+        (tmp_path / "evidence" / "a.mp4").rename(moved / "b.mp4")
+        assert list(files_below(moved)) == [moved / "b.mp4"]
+        assert not verify(case, source=moved).faults
+        result = cli("clip", "--all", "--case", case, "--source", moved)
     assert (result.status, result.err) == (0, "")
 
 
