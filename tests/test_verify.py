@@ -348,7 +348,7 @@ def test_a_missing_derived_file_is_found(made: Made) -> None:
 
 
 @pytest.mark.parametrize(
-    "where", ["clips/E0009_copy.mp4", "report/index.html", "export/deep/er/x.csv", "stills/a\n.png"]
+    "where", ["clips/E0009_copy.mp4", "report/index.html", "export/deep/er/x.csv", "stills/odd\n.png"]
 )
 def test_an_extra_file_is_found(made: Made, where: str, cli: Callable[..., Result]) -> None:
     (made.case / where).parent.mkdir(parents=True, exist_ok=True)
@@ -356,7 +356,7 @@ def test_an_extra_file_is_found(made: Made, where: str, cli: Callable[..., Resul
     found = the_fault(made.case)
     assert (found.kind, found.what) == ("derived", where)
     assert "has no entry" in found.reason
-    assert "a\n" not in cli("verify", "--case", made.case).out
+    assert "odd\n" not in cli("verify", "--case", made.case).out
 
 
 def test_a_link_in_the_place_of_a_derived_file_is_found(made: Made) -> None:
