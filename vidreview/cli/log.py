@@ -118,7 +118,7 @@ def say(action: str, facts: dict[str, Any]) -> str:
         return f"{name}: the same content as {facts.get('original')}"
     if action == "exhibit-image":
         return f"{name}: a disk image, SHA-256 {facts.get('sha256')}"
-    if action in ("exhibit-failed", "exhibit-changed"):
+    if action in ("exhibit-unreadable", "exhibit-failed", "exhibit-changed"):
         return f"{name}: {facts.get('reason')}"
     if action in ("exhibit-not-as-listed", "exhibit-not-as-acquired", "exhibit-missing", "image-changed"):
         return f"{facts.get('path') or name}: {facts.get('reason')}"
@@ -131,8 +131,6 @@ def say(action: str, facts: dict[str, Any]) -> str:
         return " ".join(part for part in what if part)
     if action == "exhibit-ends":
         return f"{name}: {facts.get('events')} event{'s' * (facts.get('events') != 1)}"
-    if action == "exhibit-unreadable":
-        return f"{name}: {facts.get('reason')}"
     if action == "exhibit-differs":
         return f"{facts.get('path')} is not what was scanned there: SHA-256 {facts.get('sha256')}"
     if action == "derived":

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from vidreview.index import schema, seal
 from vidreview.index.guard import refuse_overlap
-from vidreview.index.rows import DetectionRow, absolute, canonical, insert, insert_problems, printable, shown, storable
+from vidreview.index.rows import absolute, canonical, insert, insert_problems, printable, shown, storable
 from vidreview.index.streams import StreamWriter
 
 if TYPE_CHECKING:
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 
     from vidreview.model import FileInfo, Problem
 
-__all__ = ["Case", "DetectionRow", "ExhibitState", "Finished", "Identity", "Listed"]
-
-ExhibitState = Literal["done", "partial", "failed"]
+__all__ = ["Case", "Finished", "Identity", "Listed"]
 
 #: writes the audit log's entry about what a transaction did, before its commit: a kill between the two leaves an entry
 #: of what is not there yet, never a row without one. It is given facts for the entry: ``exhibit``, the number, and
@@ -231,11 +229,11 @@ class Case(StreamWriter):
         The exhibit is sealed with that.
         """
         with self._transaction() as db:
-            for kind, order in (("tracks", "item.id"), ("events", "item.id")):
+            for kind in ("tracks", "events"):
                 number = self._next_number(db, kind)
                 rows = db.execute(
                     f"SELECT item.id FROM {kind} item JOIN streams stream ON stream.id = item.stream "
-                    f"WHERE stream.exhibit = ? ORDER BY stream.id, {order}",
+                    f"WHERE stream.exhibit = ? ORDER BY stream.id, item.id",
                     (exhibit,),
                 ).fetchall()
                 db.executemany(

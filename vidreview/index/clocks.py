@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -22,6 +21,7 @@ from vidreview.clocks import (
     time_of,
     wall_clock,
 )
+from vidreview.index.rows import file_name
 
 Select = Callable[..., list[tuple[Any, ...]]]
 #: problems after which stream time no longer counts the recorder's own seconds
@@ -111,7 +111,7 @@ def load_observations(select: Select) -> list[Observation]:
     for observation, number, name, raw, sha256, stream in select(
         "SELECT observation, exhibit, name, name_raw, sha256, stream FROM clock_exhibits ORDER BY observation, exhibit"
     ):
-        exhibits.setdefault(observation, []).append(Observed(number, exhibit_name(name, raw), sha256, stream))
+        exhibits.setdefault(observation, []).append(Observed(number, file_name(name, raw), sha256, stream))
     result = []
     for number, shown, uncertainty, at, reference, source, zone, by, recorded, *withdrawn in select(
         "SELECT id, shown, uncertainty_us, at_us, reference, source, zone, by, recorded_utc, "
@@ -183,7 +183,7 @@ class CaseClocks:
         for exhibit, raw_name, raw, sha256 in self._select(
             "SELECT id, name, name_raw, sha256 FROM exhibits ORDER BY id"
         ):
-            name = exhibit_name(raw_name, raw)
+            name = file_name(raw_name, raw)
             found = [*by_content.get(sha256, ()), *by_number.get((exhibit, name), ())]
             if not found:
                 continue
@@ -272,11 +272,6 @@ def _counted(info: str) -> bool:
         return not json.loads(info).get("timed", True)
     except (ValueError, AttributeError):
         return True
-
-
-def exhibit_name(text: str, raw: bytes | None) -> str:
-    """A stored name, odd bytes and all."""
-    return text if raw is None else os.fsdecode(raw)
 
 
 # ---- as JSON

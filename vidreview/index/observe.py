@@ -20,13 +20,12 @@ from vidreview.index.clocks import (
     breaks_of,
     concerns,
     correction_of,
-    exhibit_name,
     load_observations,
     observation_name,
     on_line,
 )
 from vidreview.index.filters import by_name
-from vidreview.index.rows import storable
+from vidreview.index.rows import file_name, storable
 
 #: takes a change and its facts into the audit log, before it is committed: what is kept was always logged
 Tell = Callable[[dict[str, Any]], object]
@@ -88,14 +87,14 @@ def _matching(select: Select, pattern: str, stream: int | None, reading: bool) -
         values,
     )
     if not rows:
-        names = [exhibit_name(*row) for row in select("SELECT name, name_raw FROM exhibits ORDER BY id")]
+        names = [file_name(*row) for row in select("SELECT name, name_raw FROM exhibits ORDER BY id")]
         known = (
             ", ".join(names[:5]) + (", …" if len(names) > 5 else "") if names else "none, run 'vidreview scan' first"
         )
         raise UsageError(f"no exhibit of the case is named {pattern!r}; there are {len(names)}: {known}")
     found = []
     for number, text, raw, sha256 in rows:
-        name = exhibit_name(text, raw)
+        name = file_name(text, raw)
         found.append(Observed(number, name, sha256, _stream(select, number, name, stream) if reading else None))
     return tuple(found)
 

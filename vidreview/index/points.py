@@ -45,8 +45,8 @@ def pack(points: Sequence[Point]) -> bytes:
     labels = sorted({point.label for point in points if point.label is not None})
     place = {label: index for index, label in enumerate(labels)}
     columns: list[array[Any]] = [
-        array("q", _differences([int(p.frame) for p in points])),
-        array("q", _differences([int(p.pts) for p in points])),
+        array("q", differences([int(p.frame) for p in points])),
+        array("q", differences([int(p.pts) for p in points])),
         array("d", [float(p.seconds) for p in points]),
         *(array("f", [float(p.box[side]) for p in points]) for side in range(4)),
         array("f", [math.nan if p.score is None else float(p.score) for p in points]),
@@ -54,7 +54,7 @@ def pack(points: Sequence[Point]) -> bytes:
         array("B", [_NO_LABEL if p.label is None else place[p.label] for p in points]),
     ]
     header = json.dumps({"n": len(points), "labels": labels}, separators=(",", ":")).encode() + b"\n"
-    return b"\x01" + zlib.compress(header + b"".join(_little(column) for column in columns), 6)
+    return b"\x01" + zlib.compress(header + b"".join(little(column) for column in columns), 6)
 
 
 def unpack(blob: bytes) -> list[StoredPoint]:
@@ -104,7 +104,8 @@ def unpack(blob: bytes) -> list[StoredPoint]:
     ]
 
 
-def _differences(values: Iterable[int]) -> list[int]:
+def differences(values: Iterable[int]) -> list[int]:
+    """Each value less the one before, the first as it is."""
     result, before = [], 0
     for value in values:
         result.append(value - before)
@@ -112,7 +113,8 @@ def _differences(values: Iterable[int]) -> list[int]:
     return result
 
 
-def _little(column: array[Any]) -> bytes:
+def little(column: array[Any]) -> bytes:
+    """The bytes of a column, little-endian on any machine."""
     if sys.byteorder == "big":
         column = column[:]
         column.byteswap()

@@ -16,6 +16,7 @@ from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from vidreview.errors import CaseError
+from vidreview.index.points import differences, little
 
 #: frames of one blob, at most
 BLOCK: Final = 4096
@@ -45,19 +46,16 @@ def pack(frames: Sequence[WatchedFrame]) -> bytes:
     """The blob of some frames."""
     microseconds = [round(frame.seconds * 1e6) for frame in frames]
     columns: list[array[Any]] = [
-        array("q", _differences([frame.pts for frame in frames])),
-        array("q", _differences(microseconds)),
+        array("q", differences([frame.pts for frame in frames])),
+        array("q", differences(microseconds)),
         array("H", [min(65535, round(frame.level * 65535)) for frame in frames]),
         array("H", [min(65535, round(frame.strength * 100)) for frame in frames]),
         array("B", [REASONS.index(frame.reason) for frame in frames]),
         array("B", [min(255, frame.blobs) for frame in frames]),
         array("B", [frame.looked for frame in frames]),
     ]
-    if sys.byteorder == "big":
-        for column in columns:
-            column.byteswap()
     header = json.dumps({"n": len(frames)}).encode() + b"\n"
-    return b"\x01" + zlib.compress(header + b"".join(column.tobytes() for column in columns), 6)
+    return b"\x01" + zlib.compress(header + b"".join(little(column) for column in columns), 6)
 
 
 def unpack(blob: bytes) -> list[WatchedFrame]:
@@ -87,7 +85,3 @@ def unpack(blob: bytes) -> list[WatchedFrame]:
         ]
     except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
         raise CaseError(f"what the motion gate said is damaged in case.db ({error}); run 'vidreview verify'") from error
-
-
-def _differences(values: Sequence[int]) -> list[int]:
-    return [b - a for a, b in zip((0, *values), values, strict=False)]

@@ -19,6 +19,7 @@ import msgspec
 
 from vidreview.errors import EvidenceError
 from vidreview.evidence import Exhibit, Found, check_acquired, identify
+from vidreview.index.rows import printable
 from vidreview.model import Digest
 from vidreview.pipeline.child import HEADER, frame, read_frame
 from vidreview.process import die_with_parent, package_path
@@ -194,7 +195,7 @@ def main() -> None:
                 say(Answer(check_acquired(found, progress)))
         except EvidenceError as error:
             reason = str(error).removeprefix(f"{found.path}: ")
-            say(Unreadable(reason.encode("utf-8", "backslashreplace").decode()))
+            say(Unreadable(printable(reason)))
         except MemoryError:
             say(Unreadable("reading it takes more memory than a sane file system would: damaged or made to mislead"))
 

@@ -78,8 +78,9 @@ def _work(setup: Setup, source: BinaryIO, answers: int) -> None:
     from vidreview import __version__
     from vidreview.detect.factory import load_detector
     from vidreview.errors import VidreviewError
+    from vidreview.index.rows import printable
     from vidreview.pipeline.exhibit import scan_exhibit
-    from vidreview.pipeline.messages import Crashed, Hello, Message, Unfit, pack, sayable
+    from vidreview.pipeline.messages import Crashed, Hello, Message, Unfit, pack
 
     def say(message: Message) -> None:
         left = memoryview(frame(pack(message)))
@@ -89,7 +90,7 @@ def _work(setup: Setup, source: BinaryIO, answers: int) -> None:
     try:
         detector = setup.detector or load_detector(setup.model, setup.settings, setup.threads)  # type: ignore[arg-type]
     except VidreviewError as error:
-        say(Unfit(sayable(str(error))))
+        say(Unfit(printable(str(error))))
         return
     # a graphics card's driver reserves address space as it likes, far beyond what is used
     card = any(word in detector.runtime for word in _CARDS)  # type: ignore[attr-defined]
@@ -109,7 +110,7 @@ def _work(setup: Setup, source: BinaryIO, answers: int) -> None:
                 import traceback
 
                 traceback.print_exc()
-            say(Crashed(sayable(f"internal error: {type(error).__name__}: {error}")))
+            say(Crashed(printable(f"internal error: {type(error).__name__}: {error}")))
             return
 
 

@@ -9,6 +9,7 @@ from vidreview.detect import Detector
 from vidreview.errors import EvidenceError, IntegrityError, MediaError
 from vidreview.events import Appearance, appearance, assemble
 from vidreview.evidence import check_unchanged, is_evidence_candidate
+from vidreview.index.rows import printable
 from vidreview.index.watched import BLOCK, WatchedFrame, pack
 from vidreview.media import open_frames, probe
 from vidreview.model import Coverage, StreamInfo, Track
@@ -55,7 +56,7 @@ def _not_read(task: say.Task, error: EvidenceError | MediaError) -> say.Unreadab
 
 
 def _reason(error: Exception, task: say.Task) -> str:
-    return say.sayable(str(error).removeprefix(f"{task.path}: "))
+    return printable(str(error).removeprefix(f"{task.path}: "))
 
 
 def _no_video(error: MediaError, task: say.Task) -> str:
@@ -64,7 +65,7 @@ def _no_video(error: MediaError, task: say.Task) -> str:
         # a drive holds far more pictures and documents than recordings; none of them "may need its own player"
         candidate, what = is_evidence_candidate(task.path)
         if not candidate:
-            return say.sayable(what)
+            return printable(what)
     return _reason(error, task)
 
 

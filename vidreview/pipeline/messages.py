@@ -183,8 +183,3 @@ def unpack(data: bytes | bytearray | memoryview) -> Message:
     """The message of these bytes; raises ValueError when they are none."""
     message: Message = _DECODER.decode(data)
     return message
-
-
-def sayable(text: str) -> str:
-    """Text as UTF-8 can hold it: names of files may not be."""
-    return text.encode("utf-8", "backslashreplace").decode()
