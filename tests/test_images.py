@@ -23,9 +23,9 @@ import pytest
 from tests import disk_images as disks
 from tests.conftest import Result
 from tests.media_samples import make
-from vidreview.cli.derive import Batch
 from vidreview.clips.record import Parent, check_parent
 from vidreview.clips.record import hash_file as sha256
+from vidreview.derive import Batch
 from vidreview.errors import EvidenceError, IntegrityError
 from vidreview.evidence import (
     Found,
@@ -640,7 +640,7 @@ def test_the_parent_of_a_clip_may_lie_in_an_image(tree: Path, tmp_path: Path) ->
         moved = tmp_path / place
         image.rename(moved)
         image = moved
-        batch = Batch(tmp_path / "case", cast("Any", None), tmp_path / "now", quiet=True)
+        batch = Batch(tmp_path / "case", cast("Any", None), tmp_path / "now", print)
         found = batch._find(cast("Any", stream))
         assert found.path == moved / "p1" / "DCIM" / "b.avi"
         check_parent(found)

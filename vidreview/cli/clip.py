@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidreview.cli.common import TimeType, case_option, clock, json_option, loudness_options, print_json, safe
-from vidreview.cli.derive import Batch, find_events, origin, source_option
+from vidreview.cli.derive import find_events, open_batch, source_option
 from vidreview.errors import VidreviewError
 
 if TYPE_CHECKING:
     from vidreview.clips import Parent
+    from vidreview.derive import Batch
     from vidreview.index.query import EventPlace
 
 
@@ -48,12 +49,11 @@ def command(
       vidreview clip E0007 E0009 --before 2 --after 2
       vidreview clip --all --case NMC-1-case --source /mnt/evidence
     """
-    from vidreview.audit import AuditLog
     from vidreview.index.query import Reader
 
     with Reader.open(case) as reader:
         places = find_events(reader, events, every)
-    batch = Batch(case, AuditLog(case / "audit.jsonl"), source, quiet)
+    batch = open_batch(case, source, quiet)
     done = []
     for parent, _, place in batch.parents((place.stream, place) for place in places):
         try:
@@ -72,24 +72,12 @@ def command(
 
 
 def _cut(batch: Batch, parent: Parent, place: EventPlace, before: float, after: float) -> dict[str, Any]:
-    from vidreview.clips import ClipRequest, cut
-    from vidreview.index.query import event_name
+    from vidreview.clips import cut
+    from vidreview.derive import clip_request, origin
     from vidreview.media.source import Source
 
-    name = event_name(place.number)
-    request = ClipRequest(
-        name=name,
-        stream=place.stream.index,
-        start_pts=place.start_pts,
-        end_pts=place.end_pts,
-        start_s=place.start_s,
-        end_s=place.end_s,
-        first_frame=place.first_frame,
-        last_frame=place.last_frame,
-        timed=place.stream.timed,
-        before_s=before,
-        after_s=after,
-    )
+    request = clip_request(place, before, after)
+    name = request.name
     how = f"vidreview clip {name} --before {before:g} --after {after:g}"
     index = batch.index(parent, place.stream)
     clip = cut(Source, parent, request, batch.case / "clips", index=index, origin=origin(how, place.stream.exhibit))

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidreview.cli.common import TimeType, case_option, clock, json_option, loudness_options, print_json, safe
-from vidreview.cli.derive import Batch, find_events, origin, source_option
+from vidreview.cli.derive import find_events, open_batch, source_option
 from vidreview.errors import UsageError, VidreviewError
 
 if TYPE_CHECKING:
     from vidreview.clips import Parent, StillRequest
+    from vidreview.derive import Batch
     from vidreview.index.query import EventPlace, Reader, StoredStream
 
 
@@ -49,7 +50,6 @@ def command(
       vidreview still E0007
       vidreview still --at 00:01:11.200 --exhibit front-door.mp4
     """
-    from vidreview.audit import AuditLog
     from vidreview.index.query import Reader
 
     with Reader.open(case) as reader:
@@ -60,7 +60,7 @@ def command(
             raise UsageError("--exhibit and --stream go with --at TIME")
         else:
             items = [(place.stream, place) for place in find_events(reader, events, every)]
-    batch = Batch(case, AuditLog(case / "audit.jsonl"), source, quiet)
+    batch = open_batch(case, source, quiet)
     done = []
     for parent, place, item in batch.parents(items):
         try:
@@ -110,6 +110,7 @@ def _no_stream(reader: Reader, exhibit: str, stream: int | None) -> str:
 
 def _take(batch: Batch, parent: Parent, stream: StoredStream, item: EventPlace | float) -> dict[str, Any]:
     from vidreview.clips import still
+    from vidreview.derive import origin
     from vidreview.media.source import Source
 
     index = batch.index(parent, stream)

@@ -1,0 +1,1 @@
+"""Index → what other programs read: CSV, JSON, MOT Challenge text, Parquet, CASE/UCO."""
