@@ -10,10 +10,10 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import astuple, dataclass, fields
 from statistics import median
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from vidreview.errors import CaseError
 from vidreview.index import points
@@ -43,6 +43,7 @@ CREATE TABLE courses (
     end_s REAL NOT NULL,
     class TEXT NOT NULL,
     label TEXT NOT NULL,
+    used INTEGER NOT NULL,              -- it is part of an event
     -- a bit for each of 16 x 16 cells of the upright picture that its foot was in, four rows to an integer
     cells1 INTEGER NOT NULL, cells2 INTEGER NOT NULL, cells3 INTEGER NOT NULL, cells4 INTEGER NOT NULL,
     first_x REAL NOT NULL, first_y REAL NOT NULL, last_x REAL NOT NULL, last_y REAL NOT NULL,
@@ -105,7 +106,17 @@ class Course:
     area: float
 
 
-_NAMES: Final = ("stream", "reach", "start_s", "track", "end_s", "class", "label", *(f.name for f in fields(Course)))
+_NAMES: Final = (
+    "stream",
+    "reach",
+    "start_s",
+    "track",
+    "end_s",
+    "class",
+    "label",
+    "used",
+    *(f.name for f in fields(Course)),
+)
 _INSERT: Final = f"INSERT INTO courses ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"
 
 
@@ -223,25 +234,39 @@ def _standing(feet: Sequence[tuple[float, float]], times: Sequence[float], withi
 # ---- rows
 
 
-def add(db: sqlite3.Connection, stream: int, tracks: Sequence[tuple[int, str, str, bool, bytes]]) -> None:
-    """Write the courses of tracks of a stream: row, class, label, stationary, points as stored."""
+class Stored(NamedTuple):
+    """What a track's course follows from."""
+
+    #: its row
+    track: int
+    event_class: str
+    label: str
+    #: what the tracker says
+    stationary: bool
+    #: it is part of an event
+    used: bool
+    #: as stored
+    points: bytes
+
+
+def add(db: sqlite3.Connection, stream: int, tracks: Iterable[Stored]) -> None:
+    """Write the courses of tracks of a stream."""
     picture = Picture(*db.execute("SELECT width, height, rotation FROM streams WHERE id = ?", (stream,)).fetchone())
-    db.executemany(_INSERT, (row(stream, picture, *track) for track in tracks))
+    db.executemany(_INSERT, (row(stream, picture, track) for track in tracks))
 
 
-def row(
-    stream: int, picture: Picture, track: int, event_class: str, label: str, stationary: bool, blob: bytes
-) -> tuple[Any, ...]:
+def row(stream: int, picture: Picture, track: Stored) -> tuple[Any, ...]:
     """A row of ``courses``, from the points as stored, so that it can be computed again to the last digit.
 
     Raises CaseError when there are none.
     """
-    found = points.unpack(blob)
+    found = points.unpack(track.points)
     if not found:
         raise CaseError("a track in case.db has no points; run 'vidreview verify'")
     start, end = found[0].seconds, found[-1].seconds
-    length = reach(end - start)
-    return (stream, length, start, track, end, event_class, label, *astuple(course(found, picture, stationary)))
+    place = (stream, reach(end - start), start, track.track, end)
+    what = (track.event_class, track.label, int(track.used))
+    return (*place, *what, *astuple(course(found, picture, track.stationary)))
 
 
 def fill(db: sqlite3.Connection) -> None:
@@ -256,12 +281,13 @@ def fill(db: sqlite3.Connection) -> None:
 def computed(db: sqlite3.Connection, stream: int) -> Iterator[tuple[int, tuple[Any, ...] | None]]:
     """The row of each track of a stream and its course, computed from its points; None where they are damaged."""
     picture = Picture(*db.execute("SELECT width, height, rotation FROM streams WHERE id = ?", (stream,)).fetchone())
-    for track, event_class, label, stationary, blob in db.execute(
-        "SELECT id, class, label, stationary, points FROM tracks LEFT JOIN track_points ON track = id "
+    for track, event_class, label, stationary, used, blob in db.execute(
+        "SELECT id, class, label, stationary, dropped IS NULL, points FROM tracks LEFT JOIN track_points ON track = id "
         "WHERE stream = ? ORDER BY id",
         (stream,),
     ):
         try:
-            yield track, row(stream, picture, track, event_class, label, bool(stationary), blob or b"")
+            stored = Stored(track, event_class, label, bool(stationary), bool(used), blob or b"")
+            yield track, row(stream, picture, stored)
         except (CaseError, ArithmeticError, TypeError, ValueError):
             yield track, None

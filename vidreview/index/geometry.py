@@ -159,7 +159,7 @@ def _shares(found: Ways, corners: Sequence[Corner]) -> Floats:
 
 def visits(found: Ways, corners: Sequence[Corner]) -> Flags:
     """Which courses lead through a polygon."""
-    met: Flags = np.isfinite(_shares(found, corners)).any(axis=1)
+    met = np.asarray(np.isfinite(_shares(found, corners)).any(axis=1))
     return _any(found, met)
 
 

@@ -95,10 +95,12 @@ class StreamWriter(Writer):
             courses.add(
                 db,
                 stream,
-                [
-                    (row, track.event_class, track.label, track.stationary, blob)
+                (
+                    courses.Stored(
+                        row, track.event_class, track.label, bool(track.stationary), track.dropped is None, blob
+                    )
                     for row, track, blob in zip(rows, tracks, blobs, strict=True)
-                ],
+                ),
             )
         return rows
 
