@@ -331,6 +331,11 @@ class StreamClock:
         """The worst of each segment whose readings disagree by more than their uncertainties together."""
         return [found for _, found in sorted(self._disagreements.items()) if found is not None]
 
+    def edges(self) -> list[int]:
+        """Stream times from which on another reading tells, or none."""
+        times = [at for found in self._times.values() for at in found]
+        return sorted({*times, *self._breaks, *([] if self._listed_until is None else [self._listed_until])})
+
     def at(self, position: int) -> Times:
         """What is known of the instant at this stream time."""
         found = self._reading(position)

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from vidreview.cli.common import case_option, clock, json_option, print_json, safe
-from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_recorded, print_table
+from vidreview.cli.filters import check_filters, filter_options
+from vidreview.cli.tables import LEADS, nothing_recorded, print_table, say_left_out
 
 
 @click.command("events")
@@ -16,10 +17,10 @@ from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_r
 @filter_options
 @click.option(
     "--order",
-    type=click.Choice(["start", "duration", "score", "peak", "count"]),
+    type=click.Choice(["start", "end", "duration", "score", "peak", "count", "number"]),
     default="start",
     show_default=True,
-    help="By exhibit and start, longest, best score, by exhibit and best instant, or most at once.",
+    help="By exhibit and start or end, longest, best score, exhibit and best instant, most at once, or number.",
 )
 @json_option
 def command(case: Path, as_json: bool, **filters: Any) -> None:
@@ -29,22 +30,29 @@ def command(case: Path, as_json: bool, **filters: Any) -> None:
     clock'), displayed, corrected and UTC times stand beside them. Events are leads for a person to look at. P… are
     provisional: found by 'scan --order best-first' in an exhibit whose scan is not over.
 
+    All filters that are given must hold; of one that is repeated, one value. Those about labels, places, ways, sizes,
+    speeds and wall clocks ask for the tracks: an event is listed when one of its tracks is all that they ask for. They
+    find only what was detected; docs/search.md has what each means.
+
     \b
     Examples:
       vidreview events --class person --since 00:10:00 --until 00:20:00
       vidreview events --exhibit 'front*.mp4' --min-duration 5 --order score --json
+      vidreview events --region '0%,50%,100%,50%,100%,100%,0%,100%' --time-of-day 22:00-06:00
+      vidreview events --camera yard --crosses gate --direction left-to-right
     """
     from vidreview.index.filters import EventQuery
     from vidreview.index.query import Reader
 
     with Reader.open(case) as reader:
         check_filters(reader, filters)
-        found = reader.events(EventQuery(**filters))
+        query = EventQuery(**filters)
+        found = reader.events(query)
+        say_left_out(reader, query, "event")
         if as_json:
             print_json(found)
         elif not found:
-            filtered = any(filters[name] not in (None, ()) for name in filters if name != "order")
-            click.echo(nothing_recorded(reader, "events", filtered))
+            click.echo(nothing_recorded(reader, "events", query.filters))
         else:
             _print(found)
             click.echo(f"{len(found)} event{'s' if len(found) != 1 else ''}. {LEADS}")

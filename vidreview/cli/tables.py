@@ -3,73 +3,21 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import click
 
-from vidreview.cli.common import Share, TimeType, plain_terminal, safe
-from vidreview.errors import UsageError
+from vidreview.cli.common import plain_terminal
+from vidreview.cli.filters import check_filters as check_filters
+from vidreview.cli.filters import filter_options as filter_options
 
 if TYPE_CHECKING:
+    from vidreview.index.filters import ItemQuery
     from vidreview.index.query import Reader
-
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-CLASSES = ("person", "vehicle", "motion")
 
 #: what every list of leads ends with (rule E1)
 LEADS = "These are leads for a person to look at, not identifications."
-
-
-def filter_options(function: Function) -> Function:
-    """The filters that events and tracks share; passed under the field names of ``ItemQuery``."""
-    options = [
-        click.option(
-            "--class", "classes", multiple=True, type=click.Choice(CLASSES), help="Only this class; may be repeated."
-        ),
-        click.option(
-            "--exhibit",
-            "exhibits",
-            multiple=True,
-            metavar="GLOB",
-            help="Only exhibits of this name or pattern (cam1*.mp4); may be repeated.",
-        ),
-        click.option("--since", "since_s", type=TimeType(), help="Only what is still in view at or after this time."),
-        click.option("--until", "until_s", type=TimeType(), help="Only what is in view at or before this time."),
-        click.option(
-            "--min-duration", "min_duration_s", type=TimeType(), help="Only what is in view for at least this long."
-        ),
-        click.option(
-            "--min-score",
-            type=Share(1),
-            help="Only what scores at least this; motion has no score and is left out.",
-        ),
-        click.option("--limit", type=click.IntRange(1, 2**31), help="Print at most this many."),
-    ]
-    for option in reversed(options):
-        function = option(function)
-    return function
-
-
-def check_filters(reader: Reader, values: dict[str, Any]) -> None:
-    """Refuse filters that can match nothing, so that a typing error is not read as an absence of events (rule E1)."""
-    from vidreview.index.filters import matches_name
-
-    since, until = values.get("since_s"), values.get("until_s")
-    if since is not None and until is not None and since > until:
-        raise UsageError(f"--since {since:g} is later than --until {until:g}")
-    names = reader.exhibit_names()
-    for pattern in values.get("exhibits", ()):
-        if not any(matches_name(name, pattern) for name in names):
-            known = ", ".join(safe(name) for name in names[:5]) + (", …" if len(names) > 5 else "")
-            raise UsageError(f"no exhibit of the case is named {safe(pattern)!r}; there are {len(names)}: {known}")
-    wanted = values.get("streams", ())
-    there = {stream.index for stream in reader.streams(values.get("exhibits", ()))} if wanted else set()
-    for index in wanted:
-        if index not in there:
-            known = ", ".join(str(one) for one in sorted(there)) or "none"
-            raise UsageError(f"no exhibit that was asked for has a stream {index}; there are: {known}")
 
 
 def nothing_recorded(reader: Reader, what: str, filtered: bool) -> str:
@@ -82,6 +30,29 @@ def nothing_recorded(reader: Reader, what: str, filtered: bool) -> str:
             f", {left} exhibit{'s' if left != 1 else ''} could not be read or {'are' if left != 1 else 'is'} unfinished"
         )
     return words + ". An object that was not detected leaves no record; see 'vidreview coverage'."
+
+
+def say_left_out(reader: Reader, query: ItemQuery, what: str) -> None:
+    """Say on stderr what a list leaves out since it cannot be told whether it is meant: never silently (rule B5)."""
+    left = reader.left_out(query)
+    if left.unknown_time:
+        click.echo(
+            f"{_count(left.unknown_time, what)} left out: {query.by} time is unknown; see 'vidreview clock'", err=True
+        )
+    if left.provisional:
+        click.echo(
+            f"{_count(left.provisional, 'provisional event')} left out: these filters ask for tracks, which they get "
+            "when the scan of their exhibit is over",
+            err=True,
+        )
+    if left.uncharted:
+        click.echo(
+            f"{_count(left.uncharted, 'track')} left out: the points are damaged; see 'vidreview verify'", err=True
+        )
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' if number != 1 else ''}"
 
 
 #: columns of a drawn table lie this far apart

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidreview.cli.common import case_option, clock, json_option, print_json, safe
-from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_recorded, print_table
+from vidreview.cli.filters import check_filters, filter_options
+from vidreview.cli.tables import LEADS, nothing_recorded, print_table, say_left_out
 from vidreview.errors import UsageError
 
 if TYPE_CHECKING:
@@ -20,19 +21,20 @@ if TYPE_CHECKING:
 @click.command("tracks")
 @case_option
 @filter_options
-@click.option("--stream", "streams", type=click.IntRange(min=0), multiple=True, help="Only this stream of a container.")
 @click.option(
     "--order",
-    type=click.Choice(["start", "duration", "score"]),
+    type=click.Choice(["start", "end", "duration", "score", "number"]),
     default="start",
     show_default=True,
-    help="By exhibit and start, longest, or best score.",
+    help="By exhibit and start or end, longest, best score, or number.",
 )
 @click.option("--all", "with_dropped", is_flag=True, help="Also tracks that are part of no event, with the reason.")
 @click.option("--format", "form", type=click.Choice(["table", "mot"]), default="table", help="mot: MOT Challenge text.")
 @json_option
 def command(case: Path, form: str, as_json: bool, **filters: Any) -> None:
     """List single objects: one track is one object's course through one stream.
+
+    All filters that are given must hold; of one that is repeated, one value. docs/search.md has what each means.
 
     MOT text has one line per frame of a track: frame (from 1), track, left, top, width, height, score (-1 where the
     detector did not see it on that frame), -1, -1, -1. It is written for one stream at a time.
@@ -41,6 +43,7 @@ def command(case: Path, form: str, as_json: bool, **filters: Any) -> None:
     Examples:
       vidreview tracks --class vehicle --min-duration 2
       vidreview tracks --exhibit yard.mp4 --format mot > yard.txt
+      vidreview tracks --camera yard --path gate,door --min-height 80
     """
     from vidreview.index.filters import TrackQuery
     from vidreview.index.query import Reader
@@ -50,13 +53,14 @@ def command(case: Path, form: str, as_json: bool, **filters: Any) -> None:
     query = TrackQuery(**filters)
     with Reader.open(case) as reader:
         check_filters(reader, filters)
+        say_left_out(reader, query, "track")
         if form == "mot":
             for line in mot_lines(reader, query):
                 click.echo(line)
         elif as_json:
             print_json(list(reader.tracks(query)))
         else:
-            _print(reader, query, filters)
+            _print(reader, query)
 
 
 def mot_lines(reader: Reader, query: TrackQuery) -> Iterator[str]:
@@ -79,13 +83,12 @@ def mot_lines(reader: Reader, query: TrackQuery) -> Iterator[str]:
         yield f"{frame + 1},{number},{rest},-1,-1,-1"
 
 
-def _print(reader: Reader, query: TrackQuery, filters: dict[str, Any]) -> None:
+def _print(reader: Reader, query: TrackQuery) -> None:
     from vidreview.index.query import track_name
 
     found = list(reader.track_rows(query))
     if not found:
-        filtered = any(value not in (None, (), False) for name, value in filters.items() if name != "order")
-        click.echo(nothing_recorded(reader, "tracks", filtered))
+        click.echo(nothing_recorded(reader, "tracks", query.filters))
         return
     headings = ["track", "exhibit", "stream", "what", "start", "end", "score", "detections"]
     rows = []

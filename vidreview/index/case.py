@@ -206,7 +206,7 @@ class Case(StreamWriter):
         with self._transaction() as db:
             streams = [row[0] for row in db.execute("SELECT id FROM streams WHERE exhibit = ?", (exhibit,))]
             for stream in streams:
-                for table in ("detections", "watched", "tracks", "events", "provisional_events"):
+                for table in ("detections", "watched", "courses", "tracks", "events", "provisional_events"):
                     db.execute(f"DELETE FROM {table} WHERE stream = ?", (stream,))
             db.execute("UPDATE exhibits SET state = 'failed', reason = ? WHERE id = ?", (printable(reason), exhibit))
             db.execute(

@@ -164,6 +164,10 @@ class CaseClocks:
         first, last = on_line(start_s), on_line(end_s)
         return _fields(clock.at(first), clock.at(last), last - first)
 
+    def stream(self, stream: int) -> StreamClock | None:
+        """The clock of a stream, by its row; None when nobody read it."""
+        return self._clocks.get(stream)
+
     def _derive(self) -> None:
         by_content: dict[str, list[Observation]] = {}
         by_number: dict[tuple[int, str], list[Observation]] = {}

@@ -10,7 +10,7 @@ import json
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +23,12 @@ from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery,
 from vidreview.index.instant import Place, instant
 from vidreview.index.ledger import ledger
 from vidreview.index.rows import file_name
+from vidreview.index.search import Place as CameraPlace
+from vidreview.index.search import Search
+from vidreview.regions import Regions, case_regions
+
+#: so many files are asked for one by one rather than by listing their folder
+_FEW = 500
 
 _WHERE_FROM = "JOIN streams stream ON stream.id = item.stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit"
 _PLACE = "exhibit.name, exhibit.name_raw, stream.number, stream.time_base_num, stream.time_base_den"
@@ -82,6 +88,18 @@ class EventPlace:
     peak_frame: int
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What a list leaves out since it cannot be told whether it is meant, each a count."""
+
+    #: what is asked for but for the wall clock, whose time is not known (rule B5)
+    unknown_time: int = 0
+    #: provisional events, which have no tracks yet
+    provisional: int = 0
+    #: tracks whose points are damaged
+    uncharted: int = 0
+
+
 class Reader:
     """A case open for reading; writes nothing into it, and sees one state of it from first query to last."""
 
@@ -137,24 +155,17 @@ class Reader:
     def events(self, query: EventQuery | None = None) -> list[dict[str, Any]]:
         """Events in the form of ``vidreview events --json``, provisional ones included."""
         query = query or EventQuery()
-        stills = self._stills()
-        clocks = self.clocks()
-        reviews = dict(self._select("SELECT event, state FROM reviews ORDER BY id"))
-        members: dict[int, list[str]] = {}
-        for event, track in self._select(
-            "SELECT e.number, t.number FROM event_tracks m JOIN events e ON e.id = m.event JOIN tracks t "
-            "ON t.id = m.track WHERE e.number IS NOT NULL ORDER BY e.number, m.position"
-        ):
-            members.setdefault(event, []).append(track_name(track))
         columns = (
             f"item.id, item.stream, {_PLACE}, exhibit.sha256, exhibit.reference, item.class, item.label, "
             "item.start_pts, item.end_pts, item.start_s, item.end_s, item.peak_s, item.max_count, item.score, "
-            "item.provisional"
         )
+        columns += "0 AS provisional" if self._settled(query) else "item.provisional"
+        found = self._items("numbered_events" if self._settled(query) else "all_events", columns, query, EVENT_ORDERS)
+        numbers = [item[0] for item in found if not item[-1]]
+        stills, members, reviews = self._stills(numbers), self._members(numbers), self._reviews(numbers)
+        clocks = self.clocks()
         result = []
-        for number, place, name, raw, stream, num, den, *rest in self._items(
-            "all_events", columns, query, EVENT_ORDERS
-        ):
+        for number, place, name, raw, stream, num, den, *rest in found:
             sha256, reference, kind, label, start, end, start_s, end_s, peak_s, count, score, provisional = rest
             result.append(
                 {
@@ -236,6 +247,31 @@ class Reader:
         )
         for number, name, raw, *rest in self._items("numbered_tracks", columns, query, ORDERS):
             yield {"exhibit": file_name(name, raw)} | dict(zip(names, (number, *rest), strict=True))
+
+    def left_out(self, query: ItemQuery) -> LeftOut:
+        """What a query does not list since it cannot be told whether it is meant; cheap where there is none of it."""
+        if not query.by_course:
+            return LeftOut()
+        table = "numbered_tracks" if isinstance(query, TrackQuery) else "numbered_events"
+        unknown = 0
+        if query.wall is not None:
+            search = self._search(query)
+            rows = set(search.of_unknown_time()) - set(search.tracks())
+            ordered = replace(query, limit=None, order="number")
+            if rows:
+                kept = self._listed(table, ordered, search.tracks()) if table == "numbered_events" else set()
+                unknown = len(self._listed(table, ordered, list(rows)) - kept)
+        ((provisional,),) = self._select("SELECT count(*) FROM provisional_events")
+        ((uncharted,),) = self._select("SELECT (SELECT count(*) FROM tracks) - (SELECT count(*) FROM courses)")
+        return LeftOut(unknown, 0 if isinstance(query, TrackQuery) else provisional, max(0, uncharted))
+
+    def regions(self, file: Path | None = None) -> Regions:
+        """The regions of ``file``, else those of the case folder."""
+        return case_regions(self.folder, file)
+
+    def places_of_cameras(self, query: ItemQuery | None = None, file: Path | None = None) -> list[CameraPlace]:
+        """The streams that a query's exhibits, streams and cameras leave, each with its camera by ``regions``."""
+        return Search(self._select, query or ItemQuery(), self.regions(file)).places
 
     def clocks(self) -> CaseClocks:
         """What people observed of the recorders' clocks, and what follows for each stream."""
@@ -362,21 +398,73 @@ class Reader:
         frames = [frame for _, frame in course]
         return min(frames), max(frames), peak
 
-    def _stills(self) -> dict[int, str]:
+    def _settled(self, query: EventQuery) -> bool:
+        """True when no provisional event is listed: there is none, or the query asks for tracks: they have none."""
+        return query.by_course or not self._select("SELECT EXISTS (SELECT 1 FROM provisional_events)")[0][0]
+
+    def _members(self, events: Sequence[int]) -> dict[int, list[str]]:
+        """Events by number → their tracks, as people see them."""
+        members: dict[int, list[str]] = {}
+        for event, track in self._select(
+            "SELECT e.number, t.number FROM json_each(?) v JOIN events e ON e.number = v.value "
+            "JOIN event_tracks m ON m.event = e.id JOIN tracks t ON t.id = m.track ORDER BY e.number, m.position",
+            [json.dumps(events)],
+        ):
+            members.setdefault(event, []).append(track_name(track))
+        return members
+
+    def _reviews(self, events: Sequence[int]) -> dict[int, str]:
+        return dict(
+            self._select(
+                "SELECT r.event, r.state FROM json_each(?) v JOIN reviews r ON r.event = v.value ORDER BY r.id",
+                [json.dumps(events)],
+            )
+        )
+
+    def _stills(self, events: Sequence[int]) -> dict[int, str]:
+        stills = self.folder / "stills"
+        if len(events) < _FEW:
+            named = {number: f"stills/{event_name(number)}.png" for number in events}
+            return {number: name for number, name in named.items() if os.path.lexists(self.folder / name)}
         with contextlib.suppress(OSError):
-            names = os.listdir(self.folder / "stills")  # noqa: PTH208 - one call instead of an object per file
+            names = os.listdir(stills)  # noqa: PTH208 - one call instead of an object per file
             return {
                 int(n[1:-4]): f"stills/{n}" for n in names if n[:1] == "E" and n[-4:] == ".png" and n[1:-4].isdigit()
             }
         return {}
 
     def _items(self, table: str, columns: str, query: ItemQuery, orders: dict[str, str]) -> list[tuple[Any, ...]]:
-        where, values = query.where()
+        where, values = self._where(table, query)
         limit = -1 if query.limit is None else query.limit
         statement = (
             f"SELECT {columns} FROM {table} item {_WHERE_FROM} WHERE {where} ORDER BY {orders[query.order]} LIMIT ?"
         )
         return self._select(statement, [*values, limit])
+
+    def _listed(self, table: str, query: ItemQuery, tracks: Sequence[int]) -> set[int]:
+        """The numbers of what a query lists of these tracks."""
+        where, values = self._where(table, query, tracks)
+        return {row[0] for row in self._select(f"SELECT item.id FROM {table} item {_WHERE_FROM} WHERE {where}", values)}
+
+    def _where(self, table: str, query: ItemQuery, tracks: Sequence[int] | None = None) -> tuple[str, list[Any]]:
+        """A query as SQL over a table and its values; ``tracks`` are those it asks for by their courses."""
+        where, values = query.where()
+        if tracks is None and query.by_course:
+            tracks = self._search(query).tracks()
+        if tracks is not None:
+            rows = "SELECT value FROM json_each(?)"
+            if table != "numbered_tracks":
+                rows = f"SELECT event FROM event_tracks WHERE track IN ({rows})"
+            where += f" AND item.row IN ({rows})"
+            values.append(json.dumps(tracks))
+        elif query.cameras:
+            where += " AND item.stream IN (SELECT value FROM json_each(?))"
+            values.append(json.dumps([place.stream for place in self._search(query).places]))
+        return where, values
+
+    def _search(self, query: ItemQuery) -> Search:
+        needed = query.cameras or query.geometric
+        return Search(self._select, query, self.regions(query.regions_file) if needed else Regions())
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._errors():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from vidreview.errors import CaseError
+from vidreview.index import courses
 
 #: "vidr": marks a SQLite file as one of ours
 APPLICATION_ID = 0x76696472
@@ -311,7 +314,11 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0005 clock observations", _CLOCKS),
     ("0006 seals", _SEALS),
     ("0007 watched frames", _WATCHED),
+    ("0008 courses of tracks", courses.TABLE),
 )
+
+#: steps whose new tables are filled with what follows from the rows that are there, in the same transaction
+FILLS: dict[str, Callable[[sqlite3.Connection], object]] = {"0008 courses of tracks": courses.fill}
 
 
 def now_utc() -> str:
@@ -345,9 +352,18 @@ def migrate(db: sqlite3.Connection, where: str, version: str) -> list[str]:
     present = check_is_case(db, where)
     applied: list[str] = []
     for name, statements in MIGRATIONS[present:]:
-        stamp = f"INSERT INTO migrations (name, applied_utc, version) VALUES ('{name}', '{now_utc()}', '{version}');"
         ours = "" if present or applied else f"PRAGMA application_id = {APPLICATION_ID};" + _LEDGER
-        db.executescript(f"BEGIN IMMEDIATE; {ours} {statements} {stamp} COMMIT;")
+        try:
+            db.executescript(f"BEGIN IMMEDIATE; {ours} {statements}")
+            if name in FILLS:
+                FILLS[name](db)
+            stamp = (name, now_utc(), version)
+            db.execute("INSERT INTO migrations (name, applied_utc, version) VALUES (?, ?, ?)", stamp)
+            db.execute("COMMIT")
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                db.execute("ROLLBACK")
+            raise
         applied.append(name)
     return applied
 

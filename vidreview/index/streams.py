@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
-from vidreview.index import points
+from vidreview.index import courses, points
 from vidreview.index.rows import DetectionRow, canonical, event_columns, insert, insert_problems, real
 from vidreview.index.writer import Writer
 
@@ -75,6 +75,7 @@ class StreamWriter(Writer):
         with self._transaction() as db:
             first = self._next(db, "tracks")
             rows = list(range(first, first + len(tracks)))
+            blobs = [points.pack(track.points) for track in tracks]
             for row, track in zip(rows, tracks, strict=True):
                 start, end = track.points[0], track.points[-1]
                 insert(
@@ -90,7 +91,17 @@ class StreamWriter(Writer):
                     stationary=int(track.stationary),
                     dropped=track.dropped,
                 )
-                insert(db, "track_points", track=row, points=points.pack(track.points))
+            db.executemany("INSERT INTO track_points VALUES (?, ?)", zip(rows, blobs, strict=True))
+            courses.add(
+                db,
+                stream,
+                (
+                    courses.Stored(
+                        row, track.event_class, track.label, bool(track.stationary), track.dropped is None, blob
+                    )
+                    for row, track, blob in zip(rows, tracks, blobs, strict=True)
+                ),
+            )
         return rows
 
     def add_events(self, stream: int, events: Sequence[Event], track_rows: Sequence[int]) -> None:
