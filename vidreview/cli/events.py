@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from vidreview.cli.common import case_option, clock, json_option, print_json, safe
+from vidreview.cli.review import review_words
 from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_recorded, print_table
 
 
@@ -73,7 +74,7 @@ def _print(found: list[dict[str, Any]]) -> None:
             "-" if item["score"] is None else f"{item['score']:.2f}",
             str(item["max_count"]),
             item["still"] or "-",
-            "provisional" if item["provisional"] else item["review"],
+            "provisional" if item["provisional"] else review_words(item),
             *(_wall_clock(item) if timed else ()),
         ]
         for item in found
@@ -86,7 +87,7 @@ def _print(found: list[dict[str, Any]]) -> None:
         headings,
         rows,
         right=frozenset({5, 6, 7}),
-        folds=(1, 10, 11, 12) if timed else (1,),
+        folds=(1, 9, 10, 11, 12) if timed else (1, 9),
         spare=(8, 7, 9, 5, 6, 11, 4, 3) if timed else (8, 7, 9, 5, 6),
     )
     if timed:

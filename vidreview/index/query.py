@@ -22,6 +22,7 @@ from vidreview.index.clocks import CaseClocks
 from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
 from vidreview.index.instant import Place, instant
 from vidreview.index.ledger import ledger
+from vidreview.index.reviews import current, review_fields
 from vidreview.index.rows import file_name
 
 _WHERE_FROM = "JOIN streams stream ON stream.id = item.stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit"
@@ -139,7 +140,7 @@ class Reader:
         query = query or EventQuery()
         stills = self._stills()
         clocks = self.clocks()
-        reviews = dict(self._select("SELECT event, state FROM reviews ORDER BY id"))
+        reviews = current(self._select)
         members: dict[int, list[str]] = {}
         for event, track in self._select(
             "SELECT e.number, t.number FROM event_tracks m JOIN events e ON e.id = m.event JOIN tracks t "
@@ -176,7 +177,7 @@ class Reader:
                     "tracks": [] if provisional else members.get(number, []),
                     "score": None if score is None else round(score, 6),
                     "still": None if provisional else stills.get(number),
-                    "review": "unreviewed" if provisional else reviews.get(number, "unreviewed"),
+                    **review_fields(None if provisional else reviews.get(number)),
                     "provisional": bool(provisional),
                 }
             )
@@ -377,6 +378,10 @@ class Reader:
             f"SELECT {columns} FROM {table} item {_WHERE_FROM} WHERE {where} ORDER BY {orders[query.order]} LIMIT ?"
         )
         return self._select(statement, [*values, limit])
+
+    def select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query, for the modules that read a part of the case of their own."""
+        return self._select(statement, values)
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._errors():
