@@ -273,7 +273,10 @@ def test_other_settings_replace_a_scan_and_never_reuse_its_numbers(case: Case) -
 
 def test_a_review_outlives_the_event_it_was_about(case: Case) -> None:
     exhibit = fill(case, finish=False)
-    case._db.execute("INSERT INTO reviews VALUES (1, 2, 'relevant', 'A. Examiner', '2026-01-01T00:00:00Z', NULL)")
+    case._db.execute(
+        "INSERT INTO reviews (id, event, state, by, at_utc) "
+        "VALUES (1, 2, 'relevant', 'A. Examiner', '2026-01-01T00:00:00Z')"
+    )
     assert fill(case) == exhibit
     assert rows(case.folder, "SELECT event FROM reviews") == [(2,)]
     assert rows(case.folder, "SELECT min(number) FROM events") == [(3,)]

@@ -212,7 +212,7 @@ def test_numbers_out_of_order_do_not_hide_a_block(db: sqlite3.Connection) -> Non
 
 
 def test_a_recorded_row(db: sqlite3.Connection) -> None:
-    db.execute("INSERT INTO reviews VALUES (4, 10, 'relevant', 'A. Examiner', 'u', NULL)")
+    db.execute("INSERT INTO reviews (id, event, state, by, at_utc) VALUES (4, 10, 'relevant', 'A. Examiner', 'u')")
     fact = seal.recorded(db, "reviews", 4)
     assert (fact["table"], fact["row"]) == ("reviews", 4)
     assert fact["sha256"] == seal.row_digest(db, "reviews", 4)

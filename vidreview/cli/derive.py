@@ -35,7 +35,7 @@ def find_events(reader: Reader, events: Sequence[str], every: bool) -> list[Even
         raise UsageError("name events (E0001 E0002 …), or give --all")
     from vidreview.index.query import event_name
 
-    numbers = [_number(event) for event in events]
+    numbers = [event_number(event) for event in events]
     places = reader.places(None if every else numbers)
     missing = sorted(set(numbers) - {place.number for place in places})
     if missing:
@@ -45,7 +45,8 @@ def find_events(reader: Reader, events: Sequence[str], every: bool) -> list[Even
     return places
 
 
-def _number(event: str) -> int:
+def event_number(event: str) -> int:
+    """The number of an event as people write it; raises UsageError."""
     if re.fullmatch(r"[Pp]\d{1,15}", event):
         raise UsageError(f"{event} is provisional; wait until the scan of its exhibit is over and name its event, E…")
     match = re.fullmatch(r"[Ee]?0*(\d{1,15})", event)

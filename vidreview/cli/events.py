@@ -9,6 +9,7 @@ import click
 
 from vidreview.cli.common import case_option, clock, json_option, print_json, safe
 from vidreview.cli.filters import check_filters, filter_options
+from vidreview.cli.review import review_words
 from vidreview.cli.tables import LEADS, nothing_recorded, print_table, say_left_out
 
 
@@ -81,7 +82,7 @@ def _print(found: list[dict[str, Any]]) -> None:
             "-" if item["score"] is None else f"{item['score']:.2f}",
             str(item["max_count"]),
             item["still"] or "-",
-            "provisional" if item["provisional"] else item["review"],
+            "provisional" if item["provisional"] else review_words(item),
             *(_wall_clock(item) if timed else ()),
         ]
         for item in found
@@ -94,7 +95,7 @@ def _print(found: list[dict[str, Any]]) -> None:
         headings,
         rows,
         right=frozenset({5, 6, 7}),
-        folds=(1, 10, 11, 12) if timed else (1,),
+        folds=(1, 9, 10, 11, 12) if timed else (1, 9),
         spare=(8, 7, 9, 5, 6, 11, 4, 3) if timed else (8, 7, 9, 5, 6),
     )
     if timed:

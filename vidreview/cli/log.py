@@ -129,6 +129,8 @@ def say(action: str, facts: dict[str, Any]) -> str:
         at = "" if facts.get("at_s") is None else f"at {facts.get('at_s')} s of the stream"
         what = (f"{facts.get('id')}: recorder showed {facts.get('shown')}", at, when, f"by {facts.get('by')}")
         return " ".join(part for part in what if part)
+    if action == "review":
+        return _review(facts)
     if action == "exhibit-ends":
         return f"{name}: {facts.get('events')} event{'s' * (facts.get('events') != 1)}"
     if action == "exhibit-differs":
@@ -142,6 +144,16 @@ def say(action: str, facts: dict[str, Any]) -> str:
     if action == "head-lost":
         return "audit.head did not fit the log: entries were cut off or replaced before this one, or audit.head was"
     return ", ".join(f"{key} {_short(value)}" for key, value in facts.items() if key not in _UNSAID)
+
+
+def _review(facts: dict[str, Any]) -> str:
+    if facts.get("change") == "import":
+        counts = f"{facts.get('taken')} taken, {facts.get('not_taken')} not taken"
+        return f"marks of {facts.get('name')} by {facts.get('by')}: {counts}"
+    if facts.get("change") is not None:
+        return f"review {facts.get('id')}: {facts.get('change')}, since writing it was interrupted"
+    note = f": {facts['note']}" if facts.get("note") else ""
+    return f"{facts.get('event')} {facts.get('state')}, by {facts.get('by')}{note}"
 
 
 def _listed(sources: Any) -> str:

@@ -11,8 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
+from vidreview.index.reviews import STATE
 from vidreview.index.rows import storable
 from vidreview.index.spans import WallClock
 from vidreview.shapes import Drawn
@@ -29,11 +30,6 @@ EVENT_ORDERS: dict[str, str] = ORDERS | {
     "peak": "exhibit.id, item.peak_s, stream.number, item.id",
     "count": "item.max_count DESC, exhibit.id, item.start_s, item.id",
 }
-
-#: a review state's latest word on an event of this number, in SQL
-_REVIEW: Final = (
-    "coalesce((SELECT state FROM reviews WHERE reviews.event = {event} ORDER BY reviews.id DESC LIMIT 1), 'unreviewed')"
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +135,7 @@ class ItemQuery:
             clauses.append(clause)
             values += patterns
         if self.reviews:
-            clauses.append(f"{_REVIEW.format(event=review_of)} IN ({', '.join('?' * len(self.reviews))})")
+            clauses.append(f"{STATE.format(event=review_of)} IN ({', '.join('?' * len(self.reviews))})")
             values += self.reviews
         for clause, bound in (
             ("item.end_s >= ?", self.since_s),

@@ -22,6 +22,7 @@ from vidreview.index.clocks import CaseClocks
 from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
 from vidreview.index.instant import Place, instant
 from vidreview.index.ledger import ledger
+from vidreview.index.reviews import current, review_fields
 from vidreview.index.rows import file_name
 from vidreview.index.search import Place as CameraPlace
 from vidreview.index.search import Search
@@ -162,7 +163,7 @@ class Reader:
         columns += "0 AS provisional" if self._settled(query) else "item.provisional"
         found = self._items("numbered_events" if self._settled(query) else "all_events", columns, query, EVENT_ORDERS)
         numbers = [item[0] for item in found if not item[-1]]
-        stills, members, reviews = self._stills(numbers), self._members(numbers), self._reviews(numbers)
+        stills, members, reviews = self._stills(numbers), self._members(numbers), current(self._select, numbers)
         clocks = self.clocks()
         result = []
         for number, place, name, raw, stream, num, den, *rest in found:
@@ -187,7 +188,7 @@ class Reader:
                     "tracks": [] if provisional else members.get(number, []),
                     "score": None if score is None else round(score, 6),
                     "still": None if provisional else stills.get(number),
-                    "review": "unreviewed" if provisional else reviews.get(number, "unreviewed"),
+                    **review_fields(None if provisional else reviews.get(number)),
                     "provisional": bool(provisional),
                 }
             )
@@ -413,14 +414,6 @@ class Reader:
             members.setdefault(event, []).append(track_name(track))
         return members
 
-    def _reviews(self, events: Sequence[int]) -> dict[int, str]:
-        return dict(
-            self._select(
-                "SELECT r.event, r.state FROM json_each(?) v JOIN reviews r ON r.event = v.value ORDER BY r.id",
-                [json.dumps(events)],
-            )
-        )
-
     def _stills(self, events: Sequence[int]) -> dict[int, str]:
         stills = self.folder / "stills"
         if len(events) < _FEW:
@@ -465,6 +458,10 @@ class Reader:
     def _search(self, query: ItemQuery) -> Search:
         needed = query.cameras or query.geometric
         return Search(self._select, query, self.regions(query.regions_file) if needed else Regions())
+
+    def select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """The rows of a query, for the modules that read a part of the case of their own."""
+        return self._select(statement, values)
 
     def _select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         with self._errors():

@@ -305,6 +305,17 @@ CREATE TABLE watched (
 ) WITHOUT ROWID;
 """
 
+_REVIEWED = """
+-- which event a review is of, whatever number it has later, and for one that was read from a marks file the reviewer's
+-- own time and that file's SHA-256; NULL in reviews of an earlier version
+ALTER TABLE reviews ADD COLUMN marked_utc TEXT;
+ALTER TABLE reviews ADD COLUMN marks_sha256 TEXT;
+ALTER TABLE reviews ADD COLUMN exhibit_sha256 TEXT;
+ALTER TABLE reviews ADD COLUMN stream INTEGER;
+ALTER TABLE reviews ADD COLUMN start_pts INTEGER;
+ALTER TABLE reviews ADD COLUMN class TEXT;
+"""
+
 #: (name, SQL) in order; released steps are never edited, only added to
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001 first tables", _FIRST),
@@ -315,6 +326,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0006 seals", _SEALS),
     ("0007 watched frames", _WATCHED),
     ("0008 courses of tracks", courses.TABLE),
+    ("0010 reviews of marks files", _REVIEWED),
 )
 
 #: steps whose new tables are filled with what follows from the rows that are there, in the same transaction
