@@ -42,7 +42,7 @@ def case(tmp_path: Path) -> Path:
         opened.finish_run(
             run, "done", {}, lambda known: log.append("scan-ends", state="done", summary={"events": 2}, **known)
         )
-    log.append("review", event="E0001", state="relevant", note="\x1b[31mred\nline", recorded={"table": 5})
+    log.append("review", event="E0001", state="relevant", by="A. E.", note="\x1b[31mred\nline", recorded={"table": 5})
     return folder
 
 
@@ -77,7 +77,7 @@ def test_the_log_as_a_table(case: Path, cli: Cli) -> None:
     assert "run 1 of /e/a, /e/b and 1 more" in lines[1]
     assert "run 1: done; 2 events" in lines[2]
     assert "\x1b" not in result.out
-    assert "event E0001, note \\x1b[31mred\\nline, state relevant" in lines[3]
+    assert "E0001 relevant, by A. E.: \\x1b[31mred\\nline" in lines[3]
     assert lines[-1] == f"Head: entry 3, {AuditLog(case / 'audit.jsonl').head()}"
 
 

@@ -82,6 +82,9 @@ def test_events_json_is_the_contract(case: Path, cli: Cli) -> None:
         ("score", 0.5),
         ("still", "stills/E0001.png"),
         ("review", "unreviewed"),
+        ("review_by", None),
+        ("review_utc", None),
+        ("review_note", None),
         ("provisional", False),
     ]
     assert found[1]["score"] is None

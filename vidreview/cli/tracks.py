@@ -72,15 +72,10 @@ def mot_lines(reader: Reader, query: TrackQuery) -> Iterator[str]:
         raise UsageError(
             f"MOT text is for one stream, but {len(streams)} have tracks ({names}, …); give --exhibit and --stream"
         )
-    lines = []
-    for item in found:
-        for point in reader.track_points(item["number"]):
-            x1, y1, x2, y2 = point.box
-            score = -1.0 if point.score is None else point.score
-            box = f"{x1:.2f},{y1:.2f},{x2 - x1:.2f},{y2 - y1:.2f}"
-            lines.append((point.frame, item["number"], f"{box},{score:.4g}"))
-    for frame, number, rest in sorted(lines):
-        yield f"{frame + 1},{number},{rest},-1,-1,-1"
+    from vidreview.export.mot import track_lines
+
+    ordered = sorted(found, key=lambda item: (item["start_s"], item["number"]))
+    yield from track_lines((item["number"], reader.track_points(item["number"])) for item in ordered)
 
 
 def _print(reader: Reader, query: TrackQuery) -> None:

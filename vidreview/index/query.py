@@ -459,6 +459,13 @@ class Reader:
         needed = query.cameras or query.geometric
         return Search(self._select, query, self.regions(query.regions_file) if needed else Regions())
 
+    def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query one after the other, for those that do not fit in memory."""
+        with self._errors():
+            cursor = self._db.execute(statement, values)
+            while rows := cursor.fetchmany(1000):
+                yield from rows
+
     def select(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """The rows of a query, for the modules that read a part of the case of their own."""
         return self._select(statement, values)
