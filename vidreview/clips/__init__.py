@@ -4,7 +4,7 @@ from vidreview.clips.copy import ClipRecord, ClipRequest, cut
 from vidreview.clips.packets import PacketIndex, read_index
 from vidreview.clips.record import Parent, check_parent
 from vidreview.clips.stills import StillRecord, StillRequest, still
-from vidreview.clips.view import view
+from vidreview.clips.viewing import view
 
 __all__ = [
     "ClipRecord",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -54,19 +54,21 @@ class Stretch:
     sizes: list[tuple[int, int]] = field(default_factory=list)
     formats: dict[str, int] = field(default_factory=dict)
     interlaced: int = 0
+    #: packets of the pictures decoded before and after it: their timestamps help where its own are missing
+    before: list[int] = field(default_factory=list)
+    after: list[int] = field(default_factory=list)
     #: packets within it that gave no picture
     silent: list[int] = field(default_factory=list)
-    #: packet of the picture that follows, None at the end of the stream
-    following: int | None = None
     notes: list[str] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self.packets)
 
-    def ticks(self) -> list[int | None]:
-        """The exhibit's PTS of each picture, None where it gives none."""
+    def ticks(self, packets: Iterable[int] | None = None) -> list[int | None]:
+        """The exhibit's PTS of each picture, or of those of other packets; None where it gives none."""
         timed = self.request.timed
-        return [self.index.pts[k] if timed and self.index.pts[k] != NONE else None for k in self.packets]
+        chosen = self.packets if packets is None else packets
+        return [self.index.pts[k] if timed and self.index.pts[k] != NONE else None for k in chosen]
 
     def pictures(self, opener: Opener) -> Iterator[Decoded]:
         """The pictures again; raises MediaError when they are not those of the first time."""
@@ -97,7 +99,7 @@ def survey(opener: Opener, index: PacketIndex, request: ClipRequest) -> Stretch:
     start = index.place(opener, request.start_pts, request.first_frame, request.timed)
     end = index.place(opener, request.end_pts, request.last_frame, request.timed)
     start, end = min(start, end), max(start, end)
-    before, after = (int(Fraction(seconds) / index.time_base) for seconds in (request.before_s, request.after_s))
+    before, after = (round(Fraction(seconds) / index.time_base) for seconds in (request.before_s, request.after_s))
     earliest = start
     if before > 0:
         earliest = max(0, bisect_left(index.line, index.line[start] - before, 0, start) - REORDER)
@@ -168,7 +170,7 @@ def _look(opener: Opener, stretch: Stretch, ends: tuple[int, int], around: tuple
     for name, interlaced in facts[begin:stop]:
         stretch.formats[name] = stretch.formats.get(name, 0) + 1
         stretch.interlaced += interlaced
-    stretch.following = every.packets[stop] if stop < len(every.packets) else None
+    stretch.before, stretch.after = list(every.packets[:begin]), list(every.packets[stop:])
     made = set(every.packets)
     stretch.silent = [k for k in range(min(stretch.packets), max(stretch.packets) + 1) if k not in made]
     for place, wanted, word in ((start, ends[0], "first"), (end, ends[1], "last")):

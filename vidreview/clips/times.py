@@ -25,6 +25,7 @@ GAP: Final = 4
 _PACE: Final = 4
 NO_TIME: Final = "the exhibit gives no timestamp: between its neighbours, or by the rate of the stream"
 ALONE: Final = "the exhibit's timestamp stands alone against its neighbours: taken as missing"
+ORDERLESS: Final = "the exhibit's timestamps tell only the order of decoding: given out anew in the order shown"
 #: counts that are tried where the exhibit's own does not fit, per second
 _COARSER: Final = (90_000, 12_800, 10_000, 1_000)
 
@@ -46,14 +47,24 @@ class Times:
     rounding_s: Fraction
 
 
-def lay(ticks: Sequence[int | None], base: Fraction, interval: int, length: int) -> Times:
+def lay(
+    ticks: Sequence[int | None],
+    base: Fraction,
+    interval: int,
+    around: tuple[Sequence[int | None], Sequence[int | None]] = ((), ()),
+) -> Times:
     """Lay pictures on one rising line that begins at 0, by their PTS where the exhibit gives one.
 
-    ``ticks`` are in the exhibit's time ``base``, in the order in which the pictures are shown; ``interval`` is what one
-    ordinarily stands for, ``length`` what the last one does.
+    ``ticks`` are in the exhibit's time ``base``, in the order in which the pictures are shown, and ``around`` those of
+    pictures before and after; ``interval`` is what one ordinarily stands for.
     Raises MediaError when no MP4 file can hold the times.
     """
-    known, made = _filled(ticks, base, interval)
+    before, after = around
+    every, how_every = _filled([*before, *ticks, *after], base, interval)
+    inside = range(len(before), len(before) + len(ticks))
+    known = every[inside.start : inside.stop]
+    made = {k - inside.start: how for k, how in how_every.items() if k in inside}
+    following = every[inside.stop] - known[-1] if after else interval
     offsets = [0]
     shift = -known[0]
     disorder, leap = DISORDER * interval, int(CLOCK_STEP_S / base)
@@ -72,7 +83,7 @@ def lay(ticks: Sequence[int | None], base: Fraction, interval: int, length: int)
                 place = offsets[-1] + 1
                 made[k] = "the exhibit's timestamp does not rise here: one tick after the frame before"
         offsets.append(place)
-    length = max(1, min(length, max(int(GAP_S / base), GAP * interval)))
+    length = max(1, min(following if following > 0 else interval, max(int(GAP_S / base), GAP * interval)))
     scale, rounding = _scale([*offsets, offsets[-1] + length], base)
     placed = _placed(offsets, base, scale)
     last = max(1, round(length * base * scale))
@@ -85,13 +96,15 @@ def lay(ticks: Sequence[int | None], base: Fraction, interval: int, length: int)
 
 def _filled(ticks: Sequence[int | None], base: Fraction, interval: int) -> tuple[list[int], dict[int, str]]:
     """A tick for each picture: between its neighbours where it has none, at the ordinary pace where they have none."""
-    made = {k: NO_TIME for k, tick in enumerate(ticks) if tick is None}
+    ticks, orderless = _in_order(ticks, interval)
+    made = {k: NO_TIME for k, tick in enumerate(ticks) if tick is None} | dict.fromkeys(orderless, ORDERLESS)
+    places = [k for k, tick in enumerate(ticks) if tick is not None]
     made |= dict.fromkeys(_alone(ticks, base, interval), ALONE)
-    places = [k for k in range(len(ticks)) if k not in made]
+    places = [k for k in places if made.get(k) != ALONE]
     if not places:
         return [k * interval for k in range(len(ticks))], made
     filled = [0 if tick is None else tick for tick in ticks]
-    for k in made:
+    for k in sorted(set(range(len(ticks))) - set(places)):
         at = bisect_left(places, k)
         if at == 0:
             filled[k] = filled[places[0]] - (places[0] - k) * interval
@@ -102,6 +115,17 @@ def _filled(ticks: Sequence[int | None], base: Fraction, interval: int) -> tuple
         else:
             filled[k] = filled[before] + (filled[after] - filled[before]) * (k - before) // (after - before)
     return filled, made
+
+
+def _in_order(ticks: Sequence[int | None], interval: int) -> tuple[Sequence[int | None], list[int]]:
+    """Ticks given out anew where they only tell the order of decoding, as an AVI's do; second, whose were altered."""
+    known = [tick for tick in ticks if tick is not None]
+    if len(known) < len(ticks) or known == (rising := sorted(known)):
+        return ticks, []
+    moved = [k for k, (own, other) in enumerate(zip(known, rising, strict=True)) if own != other]
+    if any(abs(known[k] - rising[k]) > DISORDER * interval for k in moved):
+        return ticks, []  # another recording begins within
+    return rising, moved
 
 
 def _alone(ticks: Sequence[int | None], base: Fraction, interval: int) -> Iterator[int]:

@@ -60,13 +60,20 @@ def prepare_copy(opener: Opener, parent: Parent, request: ClipRequest, index: Pa
     """
     index = index or read_index(opener, parent.path, request.stream)
     stretch = survey(opener, index, request)
-    length = index.interval
-    if stretch.following is not None:
-        length = index.shown(stretch.following) - index.shown(stretch.packets[-1])
-    times = lay(stretch.ticks(), index.time_base, index.interval, length)
+    around = stretch.ticks(stretch.before), stretch.ticks(stretch.after)
+    times = lay(stretch.ticks(), index.time_base, _interval(index, request), around)
     first = next(stretch.pictures(opener)).frame
     tags = Tags.of(first, stretch.formats)
     return Prepared(opener, parent, stretch, times, Canvas.around(stretch.sizes, request.rotation), tags)
+
+
+def _interval(index: PacketIndex, request: ClipRequest) -> int:
+    """Ticks that one picture ordinarily stands for; by the event's own pace where the packets do not tell it."""
+    frames = request.last_frame - request.first_frame
+    pace = round(Fraction(request.end_s - request.start_s) / index.time_base / frames) if frames > 0 else 0
+    if pace <= 0:
+        return index.interval
+    return min(pace, index.interval) if request.timed else pace
 
 
 def view(
