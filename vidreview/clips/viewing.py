@@ -47,6 +47,16 @@ class Prepared:
         ahead = self.times.offsets[number] - self.times.offsets[self.stretch.start]
         return self.request.start_s + float(ahead * self.stretch.index.time_base)
 
+    @property
+    def shown_aspect(self) -> Fraction:
+        """Width/height of a pixel of the copy, which is turned."""
+        aspect = self.request.sample_aspect if self.request.sample_aspect > 0 else Fraction(1)
+        return 1 / aspect if self.request.rotation % 180 else aspect
+
+    def tick(self, number: int) -> int | None:
+        """The exhibit's PTS of a picture of the copy, None where it gives none."""
+        return self.stretch.ticks(self.stretch.packets[number : number + 1])[0]
+
     def pictures(self) -> Iterator[Planes]:
         """Every picture at stored geometry on the canvas, as decoded."""
         for decoded in self.stretch.pictures(self.opener):
@@ -106,13 +116,15 @@ def write_copy(
     *,
     paint: Painter | None = None,
     paint_shown: Painter | None = None,
+    band: int = 0,
     check: Callable[[int, VideoFrame], object] = lambda *_: None,
     more: Callable[[], dict[str, Any]] = dict,
     origin: dict[str, Any] | None = None,
 ) -> ClipRecord:
     """Encode, read back and name a copy, then its manifest.
 
-    ``paint`` works on each picture at stored geometry, ``paint_shown`` on the turned one; ``check`` sees each picture
+    ``paint`` works on each picture at stored geometry, ``paint_shown`` on the turned one, to which it adds ``band``
+    rows below; ``check`` sees each picture
     that is read back, and ``more`` gives what the manifest says beyond that of a viewing copy.
     """
     request, parent = ready.request, ready.parent
@@ -120,9 +132,8 @@ def write_copy(
     final = folder / f"{request.name}_{suffix}.mp4"
     temporary = final.with_name(final.name + ".part")
     width, height = ready.canvas.shown
-    aspect = request.sample_aspect if request.sample_aspect > 0 else Fraction(1)
-    if request.rotation % 180:
-        aspect = 1 / aspect
+    height += band
+    aspect = ready.shown_aspect
     title = f"{request.name}_{suffix}: {kind}, not evidence"
     sheet = Sheet(temporary, width, height, aspect, ready.tags, ready.times, title, comment)
 
