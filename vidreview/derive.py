@@ -118,6 +118,8 @@ def clip_request(place: EventPlace, before_s: float = 0.0, after_s: float = 0.0)
         timed=place.stream.timed,
         before_s=before_s,
         after_s=after_s,
+        rotation=place.stream.rotation,
+        sample_aspect=place.stream.sample_aspect,
     )
 
 

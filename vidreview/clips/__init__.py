@@ -1,9 +1,10 @@
-"""Derived files: clips by stream copy and lossless stills, each with the record that ties it to its exhibit."""
+"""Derived files: clips by stream copy, copies for viewing, lossless stills, each with the record of its exhibit."""
 
 from vidreview.clips.copy import ClipRecord, ClipRequest, cut
 from vidreview.clips.packets import PacketIndex, read_index
 from vidreview.clips.record import Parent, check_parent
 from vidreview.clips.stills import StillRecord, StillRequest, still
+from vidreview.clips.viewing import view
 
 __all__ = [
     "ClipRecord",
@@ -16,4 +17,5 @@ __all__ = [
     "cut",
     "read_index",
     "still",
+    "view",
 ]

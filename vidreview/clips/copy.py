@@ -61,6 +61,10 @@ class ClipRequest:
     #: seconds to add before and after
     before_s: float = 0.0
     after_s: float = 0.0
+    #: clockwise degrees a player turns the picture by; a stream copy leaves that to the player
+    rotation: int = 0
+    #: width/height of a pixel
+    sample_aspect: Fraction = Fraction(1)
 
 
 @dataclass(frozen=True, slots=True)

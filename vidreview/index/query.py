@@ -22,6 +22,7 @@ from vidreview.index.clocks import CaseClocks
 from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
 from vidreview.index.instant import Place, instant
 from vidreview.index.ledger import ledger
+from vidreview.index.objects import Objects, objects
 from vidreview.index.reviews import current, review_fields
 from vidreview.index.rows import file_name
 from vidreview.index.search import Place as CameraPlace
@@ -37,7 +38,7 @@ _PLACE = "exhibit.name, exhibit.name_raw, stream.number, stream.time_base_num, s
 _STREAM = (
     "exhibit.name, exhibit.name_raw, exhibit.path, exhibit.path_raw, exhibit.size, exhibit.sha256, exhibit.reference, "
     "(SELECT record FROM runs WHERE runs.id = exhibit.run), stream.number, stream.time_base_num, "
-    "stream.time_base_den, stream.rotation, stream.info"
+    "stream.time_base_den, stream.rotation, stream.info, stream.id"
 )
 
 
@@ -69,6 +70,8 @@ class StoredStream:
     sample_aspect: Fraction
     #: False where the file holds no timestamps and PTS are the reader's own
     timed: bool
+    #: by which the tables of the case know it
+    row: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,6 +360,10 @@ class Reader:
         )
         return [_stream(*row) for row in rows]
 
+    def objects(self, stream: StoredStream, start_s: float, end_s: float) -> Objects:
+        """All that was seen in a stretch of a stream, by the seconds of its time line."""
+        return objects(self._select, stream.row, start_s, end_s)
+
     def duplicates(self) -> dict[Path, Path]:
         """Files that were not scanned, since their content is that of another → that other file."""
         rows = self._select(
@@ -514,6 +521,7 @@ def _stream(
     den: int,
     rotation: int,
     info: str,
+    row: int,
 ) -> StoredStream:
     try:
         run, facts = json.loads(record), json.loads(info)
@@ -527,7 +535,7 @@ def _stream(
     exhibit = StoredExhibit(
         file_name(name, name_raw), Path(file_name(path, path_raw)), size, sha256, reference, for_whom
     )
-    return StoredStream(exhibit, number, base, rotation, aspect, bool(facts.get("timed", True)))
+    return StoredStream(exhibit, number, base, rotation, aspect, bool(facts.get("timed", True)), row)
 
 
 def _box(box: tuple[float, float, float, float]) -> list[float]:

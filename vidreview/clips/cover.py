@@ -1,0 +1,272 @@
+"""What a redacted copy covers on each picture: all that may be of the class, for longer and wider than it was seen."""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from vidreview.clips.courses import SAME_S, Box, Course, Placer, around, middle
+from vidreview.clips.viewing import Prepared
+
+What = Literal["persons", "vehicles", "all"]
+
+#: a box is widened by this share of its own size on each side, and by so many pixels at least
+MARGIN: Final = 0.15
+MARGIN_PX: Final = 4
+#: a track's box covers where it was this long before and after each picture, seconds: boxes lag behind what moves
+SWEEP_S: Final = 0.2
+#: a track is covered so much longer at both ends, seconds, growing the way it went and as fast
+LEAD_S: Final = 1.0
+#: what was seen only once is covered so long before and after, seconds, and until the looks on either side of that one
+ONCE_S: Final = 0.6
+#: so much of its own size a second it may have moved meanwhile, and so much at most
+DRIFT: Final = 0.6
+MOST_DRIFT: Final = 1.0
+#: a detection that overlaps the box of a kept track so much is of that track
+SAME: Final = 0.5
+#: labels on which a person sits in the open
+RIDDEN: Final = frozenset(("bicycle", "motorcycle"))
+_CLASSES: Final = {"persons": ("person",), "vehicles": ("vehicle",), "all": ("person", "vehicle")}
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """One detection, of the index or of a look that was taken for the copy."""
+
+    #: on the stream's time line
+    seconds: float
+    box: Box
+    score: float
+    #: one of model.LABELS
+    label: str
+    #: the looks before and after it, seconds: it may have been there all the while
+    before_s: float
+    after_s: float
+    #: "index" or "copy"
+    taken_for: str = "index"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is to be covered, and what is not."""
+
+    what: What
+    #: names of tracks that stay
+    keep: frozenset[str] = frozenset()
+    #: cover what moved and was not recognised, too
+    motion: bool = True
+
+    def includes(self, event_class: str, label: str) -> bool:
+        """True for what may show one of the class: whoever rides in the open is a person."""
+        if event_class == "motion":
+            return self.motion
+        ridden = label in RIDDEN and self.what != "vehicles"
+        return event_class in _CLASSES[self.what] or ridden
+
+
+@dataclass(slots=True)
+class Interval:
+    """For how long one object is covered, and where."""
+
+    object: str
+    event_class: str
+    label: str
+    why: str
+    first: int
+    last: int
+    #: (number of the picture, box as covered)
+    boxes: list[tuple[int, Box]] = field(default_factory=list)
+    #: pictures on which it reaches into the box of a kept track, where it is not covered
+    overlaps: list[int] = field(default_factory=list)
+
+
+class Cover:
+    """Decides for each picture which boxes are covered and which stay, and remembers it for the record."""
+
+    def __init__(
+        self, ready: Prepared, courses: Sequence[Course], sightings: Sequence[Sighting], wanted: Wanted
+    ) -> None:
+        """``courses`` are all tracks of the stream near the stretch, kept ones too."""
+        self.ready = ready
+        self.wanted = wanted
+        self._kept = [Placer(ready, course) for course in courses if course.name in wanted.keep]
+        self._tracks = [
+            Placer(ready, course)
+            for course in courses
+            if course.name not in wanted.keep and wanted.includes(course.event_class, course.label)
+        ]
+        self._sightings: list[Sighting] = []
+        #: detections that are of a kept track, and so are not covered for themselves
+        self.of_kept = 0
+        self.add(sightings)
+        self.intervals: dict[str, Interval] = {}
+
+    def add(self, sightings: Iterable[Sighting]) -> None:
+        """Take in more detections."""
+        from vidreview.model import CLASS_OF_LABEL
+
+        relevant = [one for one in sightings if self.wanted.includes(CLASS_OF_LABEL[one.label], one.label)]
+        own = self._of_kept(relevant)
+        self.of_kept += len(own)
+        # a track that is covered has its own detections in its box, and knows better where it went in between
+        own |= {k for k, one in enumerate(relevant) if one.taken_for == "index" and self._of_covered(one)}
+        self._sightings += [one for k, one in enumerate(relevant) if k not in own]
+        self._sightings.sort(key=lambda one: (one.seconds, one.box))
+
+    def kept(self, number: int) -> list[Box]:
+        """Boxes of the kept tracks on a picture, unmoved."""
+        seconds = self.ready.seconds(number)
+        return [where.box for placer in self._kept if (where := placer.at(seconds)) is not None]
+
+    def covered(self, number: int) -> list[Box]:
+        """Boxes to cover on a picture; each is entered in the record."""
+        seconds = self.ready.seconds(number)
+        kept = self.kept(number)
+        boxes = []
+        for name, kind, label, why, box in (*self._by_tracks(seconds), *self._by_sightings(seconds)):
+            boxes.append(box)
+            entry = self.intervals.get(f"{name} {why}")
+            if entry is None:
+                entry = self.intervals[f"{name} {why}"] = Interval(name, kind, label, why, number, number)
+            entry.last = number
+            entry.boxes.append((number, box))
+            if any(overlap(box, other) > 0 for other in kept):
+                entry.overlaps.append(number)
+        return boxes
+
+    def _by_tracks(self, seconds: float) -> Iterator[tuple[str, str, str, str, Box]]:
+        for placer in self._tracks:
+            course = placer.course
+            box = placer.reach(seconds - SWEEP_S, seconds + SWEEP_S)
+            if box is None or not placer.start_s - SAME_S <= seconds <= placer.end_s + SAME_S:
+                end = _beyond(placer, seconds)
+                box = end if box is None else (box if end is None else around([box, end]))
+            if box is not None:
+                why = "track" if course.dropped is None else f"dropped track: {course.dropped}"
+                yield course.name, course.event_class, course.label, why, widened(box)
+
+    def _by_sightings(self, seconds: float) -> Iterator[tuple[str, str, str, str, Box]]:
+        from vidreview.model import CLASS_OF_LABEL
+
+        for one in self._sightings:
+            least = ONCE_S if one.taken_for == "index" else 0.0
+            if not min(one.before_s, one.seconds - least) <= seconds <= max(one.after_s, one.seconds + least):
+                continue
+            width, height = one.box[2] - one.box[0], one.box[3] - one.box[1]
+            moved = min(MOST_DRIFT, DRIFT * abs(seconds - one.seconds))
+            x, y = moved * width, moved * height / 2
+            box = one.box[0] - x, one.box[1] - y, one.box[2] + x, one.box[3] + y
+            source = "detection of the scan" if one.taken_for == "index" else "detection of a look taken for this copy"
+            name = f"{one.label} {one.score:.2f} at {one.seconds:.3f} s, {one.box[0]:.0f},{one.box[1]:.0f}"
+            yield name, CLASS_OF_LABEL[one.label], one.label, source, widened(box)
+
+    def _of_covered(self, one: Sighting) -> bool:
+        places = (placer.at(one.seconds) for placer in self._tracks)
+        return any(where is not None and overlap(one.box, where.box) >= SAME for where in places)
+
+    def _of_kept(self, sightings: Sequence[Sighting]) -> set[int]:
+        """Which detections are of a kept track: the one of each look that lies best on it."""
+        best: dict[tuple[str, float], tuple[float, int]] = {}
+        for k, one in enumerate(sightings):
+            for placer in self._kept:
+                where = placer.at(one.seconds)
+                share = 0.0 if where is None else overlap(one.box, where.box)
+                if share >= SAME:
+                    key = placer.course.name, one.seconds
+                    best[key] = max(best.get(key, (0.0, k)), (share, k))
+        return {k for _, k in best.values()}
+
+
+def widened(box: Box) -> Box:
+    """A box with its margin."""
+    x = max(MARGIN_PX, MARGIN * (box[2] - box[0]))
+    y = max(MARGIN_PX, MARGIN * (box[3] - box[1]))
+    return box[0] - x, box[1] - y, box[2] + x, box[3] + y
+
+
+def overlap(one: Box, other: Box) -> float:
+    """Intersection over union."""
+    across = min(one[2], other[2]) - max(one[0], other[0])
+    down = min(one[3], other[3]) - max(one[1], other[1])
+    if across <= 0 or down <= 0:
+        return 0.0
+    shared = across * down
+    whole = (one[2] - one[0]) * (one[3] - one[1]) + (other[2] - other[0]) * (other[3] - other[1]) - shared
+    return shared / whole if whole > 0 else 0.0
+
+
+def _beyond(placer: Placer, seconds: float) -> Box | None:
+    """Where a track may be shortly before it begins or after it ends: from there on, and as fast as it went."""
+    if placer.start_s - LEAD_S <= seconds < placer.start_s:
+        end = placer.start_s
+    elif placer.end_s < seconds <= placer.end_s + LEAD_S:
+        end = placer.end_s
+    else:
+        return None
+    where = placer.at(end)
+    if where is None:
+        return None
+    across, down = placer.pace(end, 0.5)
+    x, y = across * (seconds - end), down * (seconds - end)
+    box = where.box
+    return around([box, (box[0] + x, box[1] + y, box[2] + x, box[3] + y)])
+
+
+def sightings_of(detections: Iterable[tuple[float, Box, float, str]], looks: Sequence[float]) -> Iterator[Sighting]:
+    """Detections (seconds, box, score, label) with the looks on either side; ``looks`` are sorted seconds."""
+    for seconds, box, score, label in detections:
+        before = bisect_left(looks, seconds - SAME_S) - 1
+        after = bisect_right(looks, seconds + SAME_S)
+        yield Sighting(
+            seconds,
+            box,
+            score,
+            label,
+            looks[before] if before >= 0 else seconds,
+            looks[after] if after < len(looks) else seconds,
+        )
+
+
+def inside(box: Box, width: int, height: int) -> tuple[int, int, int, int]:
+    """A box in whole pixels of the picture, outwards to even ones, as colour is stored for four pixels at once."""
+    x1, y1 = (max(0, math.floor(side) // 2 * 2) for side in box[:2])
+    x2 = min(width, -(-math.ceil(box[2]) // 2) * 2)
+    y2 = min(height, -(-math.ceil(box[3]) // 2) * 2)
+    return min(x1, width), min(y1, height), max(x2, 0), max(y2, 0)
+
+
+def recorded(cover: Cover) -> list[dict[str, Any]]:
+    """Every covered interval: what, why, from and to in PTS and seconds, and its box on each picture."""
+    ready, listed = cover.ready, []
+    for one in sorted(cover.intervals.values(), key=lambda entry: (entry.first, entry.object, entry.why)):
+        runs: list[list[int]] = []
+        for number, _ in one.boxes:
+            if runs and number == runs[-1][1] + 1:
+                runs[-1][1] = number
+            else:
+                runs.append([number, number])
+        boxes = dict(one.boxes)
+        for first, last in runs:
+            listed.append(
+                {
+                    "object": one.object,
+                    "class": one.event_class,
+                    "label": one.label,
+                    "because_of": one.why,
+                    "from_pts": ready.tick(first),
+                    "to_pts": ready.tick(last),
+                    "from_s": round(ready.seconds(first), 6),
+                    "to_s": round(ready.seconds(last), 6),
+                    "from_frame": first,
+                    "to_frame": last,
+                    "boxes": [[round(side, 1) for side in boxes[number]] for number in range(first, last + 1)],
+                    "overlaps_kept_on_frames": [n for n in one.overlaps if first <= n <= last],
+                }
+            )
+    return listed
+
+
+__all__ = ["Cover", "Sighting", "Wanted", "inside", "middle", "overlap", "recorded", "sightings_of", "widened"]
