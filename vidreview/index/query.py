@@ -22,6 +22,7 @@ from vidreview.index.clocks import CaseClocks
 from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
 from vidreview.index.instant import Place, instant
 from vidreview.index.ledger import ledger
+from vidreview.index.reported import Reported
 from vidreview.index.rows import file_name
 
 _WHERE_FROM = "JOIN streams stream ON stream.id = item.stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit"
@@ -240,6 +241,10 @@ class Reader:
     def clocks(self) -> CaseClocks:
         """What people observed of the recorders' clocks, and what follows for each stream."""
         return CaseClocks(self._select)
+
+    def reported(self) -> Reported:
+        """What a report needs besides the events."""
+        return Reported(self._select)
 
     def track_points(self, number: int) -> list[points.StoredPoint]:
         """The points of the track of this number."""
