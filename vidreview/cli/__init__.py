@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "why": ("why", "Explain one instant: motion gate, detections, tracks, and what dropped them."),
     "clip": ("clip", "Cut evidential clips by stream copy."),
     "still": ("still", "Write lossless PNG stills of events."),
+    "report": ("report", "Write a report that opens in a browser without a network."),
     "verify": ("verify", "Check exhibits, derived files, index and audit log against what was recorded."),
     "log": ("log", "Show the audit log and sign its head."),
     "track": ("track", "Run the tracker alone over MOT-format detections."),

@@ -71,20 +71,26 @@ def instants(opener: Opener, index: PacketIndex, packets: Sequence[int]) -> Iter
                 seekable = False  # what seeking leads to is not what was read: from the start, then
 
 
-def find_packets(opener: Opener, index: PacketIndex, places: Sequence[tuple[int, int]], timed: bool) -> list[int]:
-    """The packets of frames given as (PTS, number of the presented frame); as ``PacketIndex.place`` for one."""
-    pts = np.asarray(index.pts)
-    order = np.argsort(pts, kind="stable")
-    ordered = pts[order]
-    wanted = np.array([place[0] for place in places], np.int64)
-    low, high = np.searchsorted(ordered, wanted, "left"), np.searchsorted(ordered, wanted, "right")
-    found = []
-    for (tick, number), begin, end in zip(places, low.tolist(), high.tolist(), strict=True):
-        if not timed or begin == end or tick == NONE:
-            found.append(index.place(opener, tick, number, timed))
-        else:
-            found.append(int(min(order[begin:end].tolist(), key=lambda k: abs(k - number))))
-    return found
+class Finder:
+    """The packets of many frames of one stream; as ``PacketIndex.place`` for one."""
+
+    def __init__(self, opener: Opener, index: PacketIndex, timed: bool) -> None:
+        """``timed`` is False where the exhibit holds no timestamps and PTS are the reader's own."""
+        self._opener, self._index, self._timed = opener, index, timed
+        pts = np.asarray(index.pts)
+        self._order = np.argsort(pts, kind="stable")
+        self._ordered = pts[self._order]
+
+    def packets(self, places: Sequence[tuple[int, int]]) -> list[int]:
+        """The packets of frames given as (PTS, number of the presented frame)."""
+        found = []
+        for tick, number in places:
+            begin, end = (int(np.searchsorted(self._ordered, tick, side)) for side in ("left", "right"))
+            if not self._timed or begin == end or tick == NONE:
+                found.append(self._index.place(self._opener, tick, number, self._timed))
+            else:
+                found.append(int(min(self._order[begin:end].tolist(), key=lambda k: abs(k - number))))
+        return found
 
 
 def _runs(index: PacketIndex, packets: Sequence[int]) -> list[_Run]:

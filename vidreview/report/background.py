@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vidreview.clips import PacketIndex
-from vidreview.clips.instants import find_packets, instants
+from vidreview.clips.instants import Finder, instants
 from vidreview.colours import to_bgr
 from vidreview.index import watched
 from vidreview.media.source import Source
@@ -57,7 +58,7 @@ def take(
     """The one of these frames that shows most: sound ones first, then by contrast; None when none can be decoded."""
     places = [(int(frames.pts[k]), k) for k in numbers]
     if places:
-        packets = find_packets(Source, index, places, timed)
+        packets = Finder(Source, index, timed).packets(places)
         seconds = dict(zip(packets, (float(frames.seconds[k]) for k in numbers), strict=True))
     else:
         seconds = {index.at(Source, 0.0)[0]: 0.0}
@@ -74,7 +75,7 @@ def take(
 
 def _parts(count: int) -> list[tuple[int, int]]:
     edges = [count * k // _PARTS for k in range(_PARTS + 1)]
-    return [(a, b) for a, b in zip(edges, edges[1:], strict=False) if b > a]
+    return [(a, b) for a, b in itertools.pairwise(edges) if b > a]
 
 
 def _middle(wanted: NDArray[np.bool_], part: tuple[int, int]) -> int | None:

@@ -62,7 +62,7 @@ def heat(seconds: NDArray[np.float64], size: tuple[int, int]) -> Heat | None:
     if most <= 0:
         return None
     least = min(_SHORTEST_S, most)
-    smooth = cv2.resize(seconds, size, interpolation=cv2.INTER_LINEAR)
+    smooth = np.asarray(cv2.resize(seconds, size, interpolation=cv2.INTER_LINEAR), np.float64)
     picture = _coloured(_share(smooth, least, most), smooth > 0)
     legend = sorted({value for value in _LEGEND_S if least <= value < most} | {round(most, 1)})
     shares = _share(np.array(legend, np.float64), least, most)
@@ -73,8 +73,8 @@ def heat(seconds: NDArray[np.float64], size: tuple[int, int]) -> Heat | None:
     ]
     words = (
         "Time for which tracks of the events in this report covered each place, on a logarithmic scale: dark purple "
-        f"is {least:g} s or less, light yellow {_length(most)}, the longest at one place. No colour: no track was there, "
-        "which does not mean that nothing was."
+        f"is {least:g} s or less, light yellow {_length(most)}, the longest at one place. No colour: no track was "
+        "there, which does not mean that nothing was."
     )
     return Heat(png(picture), words, scale)
 

@@ -7,7 +7,6 @@ import json
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import av
@@ -15,13 +14,14 @@ import numpy as np
 
 from vidreview import __version__
 from vidreview.clips import PacketIndex
-from vidreview.clips.instants import Instant, find_packets, instants
+from vidreview.clips.instants import Finder, Instant, instants
 from vidreview.colours import to_bgr
-from vidreview.errors import CaseError, VidreviewError
+from vidreview.errors import VidreviewError
 from vidreview.index.query import EventPlace
 from vidreview.media.source import Source
 from vidreview.report import pictures
 from vidreview.report.courses import Tracked
+from vidreview.report.folder import Folder
 from vidreview.report.pictures import Crop, Upright
 from vidreview.report.spans import Frames
 
@@ -70,24 +70,28 @@ class Made:
     files: dict[str, str] = field(default_factory=dict)
     missing: list[str] = field(default_factory=list)
 
-    def write(self, folder: Path, path: str, data: bytes) -> str:
+    errors: list[VidreviewError] = field(default_factory=list)
+
+    def write(self, folder: Folder, path: str, data: bytes) -> str:
         """Write a file of the report; its path. Raises CaseError."""
-        try:
-            (folder / path).write_bytes(data)
-        except OSError as error:
-            raise CaseError(f"cannot write {folder / path}: {error.strerror}") from error
-        self.files[path] = hashlib.sha256(data).hexdigest()
+        self.files[path] = folder.write(path, data)
         return path
+
+    def fail(self, error: VidreviewError) -> None:
+        """Something of it could not be made."""
+        self.errors.append(error)
+        self.missing.append(str(error))
 
 
 def make_pictures(
-    index: PacketIndex, subjects: Sequence[Subject], folder: Path, stop: threading.Event
+    index: PacketIndex, subjects: Sequence[Subject], folder: Folder, stop: threading.Event
 ) -> Iterator[tuple[Subject, Made]]:
     """Still, thumb and contact strip of each of these events of one stream, as they are done.
 
     Ends early once ``stop`` is set. Raises MediaError and EvidenceError where the exhibit cannot be read at all.
     """
-    sheets = [_Sheet(subject, index) for subject in subjects]
+    finder = Finder(Source, index, subjects[0].place.stream.timed)
+    sheets = [_Sheet(subject, finder) for subject in subjects]
     waiting: dict[int, list[_Sheet]] = {}
     for sheet in sheets:
         for packet in sheet.wanted:
@@ -105,11 +109,10 @@ def make_pictures(
 class _Sheet:
     """The pictures of one event on their way."""
 
-    def __init__(self, subject: Subject, index: PacketIndex) -> None:
+    def __init__(self, subject: Subject, finder: Finder) -> None:
         self.subject = subject
         place, frames = subject.place, subject.frames
         self._strip: dict[int, tuple[float, Pixels | None, bool]] = {}
-        timed = place.stream.timed
         ends = [(place.start_pts, place.first_frame), (place.end_pts, place.last_frame)]
         if len(frames):
             length = place.end_s - place.start_s
@@ -117,13 +120,13 @@ class _Sheet:
             numbers = np.searchsorted(frames.seconds, np.array(times) + 1e-6, "right") - 1
             numbers = np.clip(numbers, place.first_frame, place.last_frame)
             between = [(int(frames.pts[k]), int(k)) for k in numbers]
-            packets = find_packets(Source, index, [ends[0], *between, ends[1]], timed)
+            packets = finder.packets([ends[0], *between, ends[1]])
             seconds = [place.start_s, *(float(frames.seconds[k]) for k in numbers), place.end_s]
         else:  # an earlier version did not keep the times of frames: those that the file gives
-            packets = find_packets(Source, index, ends, timed)
+            packets = finder.packets(ends)
             seconds = [place.start_s, place.end_s]
         self.times = dict(zip(packets, seconds, strict=True))
-        self.peak = find_packets(Source, index, [(place.peak_pts, place.peak_frame)], timed)[0]
+        self.peak = finder.packets([(place.peak_pts, place.peak_frame)])[0]
         self.wanted = {*packets, self.peak}
         self._still: tuple[Pixels, bool] | None = None
         self._boxes = [subject.upright.boxes(course.boxes) for course in subject.courses]
@@ -141,7 +144,7 @@ class _Sheet:
         if instant.packet == self.peak and shown is not None:
             self._still = shown, instant.damaged
 
-    def finish(self, folder: Path) -> Made:
+    def finish(self, folder: Folder) -> Made:
         """Write the files."""
         made, name = Made(), self.subject.name
         kept = sorted((time, small, damaged) for time, small, damaged in self._strip.values() if small is not None)
@@ -188,8 +191,3 @@ class _Sheet:
         if not near:
             return self.crop
         return pictures.crop_around(np.stack(near), self.subject.upright.size, pictures.THUMB)
-
-
-def failed(error: VidreviewError) -> Made:
-    """What is said of an event whose exhibit could not be read."""
-    return Made(missing=[str(error)])
