@@ -129,6 +129,15 @@ class Reported:
             )
         ]
 
+    def in_view(self, stream: int) -> list[tuple[float, float]]:
+        """From when to when something was tracked in a stream (by row), seconds; what stood still all along is not."""
+        return [
+            (float(start), float(end))
+            for start, end in self._select(
+                "SELECT start_s, end_s FROM tracks WHERE stream = ? AND NOT stationary ORDER BY start_s", [stream]
+            )
+        ]
+
     def watched(self, stream: int) -> Iterator[watched.Columns]:
         """What the motion gate said of the frames of a stream (by row), block by block, in order.
 

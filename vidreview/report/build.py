@@ -123,7 +123,7 @@ class _Work:
     ) -> None:
         self.gathered, self.options, self.batch, self.observer = gathered, options, batch, observer
         self.folder, self.earlier, self.derived, self.command = folder, earlier, derived, command
-        self.stored = gathered.streams and reader.reported()
+        self.stored = reader.reported()
         self.places = reader.streams(["*"])
         self.files: dict[str, str] = {}
         #: identity → entry, for the manifest and the next report
@@ -173,7 +173,7 @@ class _Work:
         for stream in sorted({event["stream"] for event in gathered.events}):
             facts = gathered.facts["streams"][stream]
             told = [gathered.facts["exhibits"][facts["exhibit"]]["sha256"], facts["stream"], FORM, __version__]
-            told += [[event["start_s"], event["end_s"]] for event in gathered.events if event["stream"] == stream]
+            told += self.stored.in_view(gathered.streams[stream].row)
             identity = _digest(["background", stream, str(self._uprights[stream]), *told])
             if (entry := self._again(identity)) is not None:
                 self._enter(facts, identity, entry)
@@ -246,9 +246,7 @@ class _Work:
         if identity is None:
             return
         known, frames = self.gathered.streams[stream], self.gathered.frames[stream]
-        assert self.stored
-        events = [event for event in self.gathered.events if event["stream"] == stream]
-        numbers = background.candidates(self.stored.watched(known.row), frames, events)
+        numbers = background.candidates(self.stored.watched(known.row), frames, self.stored.in_view(known.row))
         taken = background.take(index, numbers, frames, known.timed, self._uprights[stream])
         made = Made()
         if taken is not None:

@@ -19,13 +19,17 @@ _COLOURS: Final = "inferno"
 #: the part of it that stands out from a picture: its darkest end looks like shadow
 _FROM, _TO = 0.25, 1.0
 #: opacity of the shortest and of the longest time
-_FAINT, _STRONG = 0.35, 0.8
+_FAINT, _STRONG = 0.3, 0.7
 #: cells across the picture
 _CELLS: Final = 320
 #: what a track covers between two points is counted up to so many seconds: beyond that nobody saw it
 _HELD_S: Final = 2.0
 #: the shortest time that has a colour, seconds
 _SHORTEST_S: Final = 0.1
+#: a box that covers a larger share of the picture says nothing of a place: a change of light, mostly
+_LARGEST: Final = 0.6
+#: cells by which edges are softened, so that the eye does not follow the corners of boxes
+_SOFT: Final = 1.2
 _LEGEND_S: Final = (0.1, 0.3, 1, 3, 10, 30, 60, 300, 900, 3600, 4 * 3600, 86400, 7 * 86400)
 
 
@@ -49,7 +53,7 @@ def dwell(tracks: Iterable[Tracked], upright: Upright) -> NDArray[np.float64]:
         boxes = upright.boxes(track.boxes) * np.array([columns / width, rows / height] * 2, np.float32)
         x1, y1 = (np.clip(np.floor(boxes[:, side]), 0, most).astype(int) for side, most in ((0, columns), (1, rows)))
         x2, y2 = (np.clip(np.ceil(boxes[:, side]), 0, most).astype(int) for side, most in ((2, columns), (3, rows)))
-        length = _lengths(track.seconds)
+        length = np.where((x2 - x1) * (y2 - y1) > _LARGEST * rows * columns, 0.0, _lengths(track.seconds))
         for y, x, sign in ((y1, x1, 1), (y1, x2, -1), (y2, x1, -1), (y2, x2, 1)):
             np.add.at(edges, (y, x), sign * length)
     found = edges.cumsum(axis=0).cumsum(axis=1)[:-1, :-1]
@@ -62,8 +66,10 @@ def heat(seconds: NDArray[np.float64], size: tuple[int, int]) -> Heat | None:
     if most <= 0:
         return None
     least = min(_SHORTEST_S, most)
-    smooth = np.asarray(cv2.resize(seconds, size, interpolation=cv2.INTER_LINEAR), np.float64)
-    picture = _coloured(_share(smooth, least, most), smooth > 0)
+    soft = cv2.GaussianBlur(seconds, (0, 0), _SOFT)
+    smooth = np.asarray(cv2.resize(soft, size, interpolation=cv2.INTER_LINEAR), np.float64)
+    there = smooth > least / 4
+    picture = _coloured(_share(smooth, least, most), there)
     legend = sorted({value for value in _LEGEND_S if least <= value < most} | {round(most, 1)})
     shares = _share(np.array(legend, np.float64), least, most)
     colours = _coloured(shares[None, :], np.ones((1, len(legend)), bool))[0]
@@ -74,7 +80,7 @@ def heat(seconds: NDArray[np.float64], size: tuple[int, int]) -> Heat | None:
     words = (
         "Time for which tracks of the events in this report covered each place, on a logarithmic scale: dark purple "
         f"is {least:g} s or less, light yellow {_length(most)}, the longest at one place. No colour: no track was "
-        "there, which does not mean that nothing was."
+        f"there, which does not mean that nothing was. Boxes over more than {_LARGEST:.0%} of the picture are left out."
     )
     return Heat(png(picture), words, scale)
 
