@@ -87,7 +87,7 @@ def build(reader: Reader, wanted: Wanted, options: Options, batch: Batch, observ
             files["report.pdf"] = write_pdf(gathered.facts, gathered.events, folder)
         manifest = _manifest(gathered, wanted, options, work, files)
         sha256 = folder.write(MANIFEST, manifest)
-        folder.finish(files, recorded)
+        folder.finish(files)
         facts = gathered.facts["report"]
         parent = f"{len(gathered.exhibits)} exhibit{'s' * (len(gathered.exhibits) != 1)}"
         batch.log.derived(

@@ -101,10 +101,9 @@ class Folder:
         ``recorded`` is the SHA-256 that the audit log has of the present report's manifest.
         """
         earlier = []
-        document = self._manifest(recorded)
-        if document is not None:
-            earlier.append(Earlier(self.final, _entries(document.get("media"))))
-        self.check_foreign(document)
+        if recorded is not None and hash_regular(self.final / MANIFEST) == recorded:
+            earlier.append(Earlier(self.final, _entries(self._manifest().get("media"))))
+        self.check_foreign()
         try:
             for name in FOLDERS:
                 inner = self.part / name
@@ -155,7 +154,7 @@ class Folder:
             raise CaseError(f"cannot write {target}: {error.strerror}") from error
         return hashlib.sha256(data).hexdigest()
 
-    def finish(self, files: Mapping[str, str], recorded: str | None) -> None:
+    def finish(self, files: Mapping[str, str]) -> None:
         """Remove what is left of other attempts, and put the new report in the place of the old one."""
         keep = {*files, MANIFEST}
         for path in list(walk(self.part)):
@@ -165,7 +164,7 @@ class Folder:
             if not os.listdir(place):  # noqa: PTH208 - an empty folder has no place in the manifest
                 Path(place).rmdir()
         os.sync()  # once for all, instead of waiting for the disk with each of tens of thousands of files
-        self.check_foreign(self._manifest(recorded))
+        self.check_foreign()
         if self.old.exists():
             shutil.rmtree(self.old)
         if self.final.exists():
@@ -174,26 +173,33 @@ class Folder:
         if self.old.exists():
             shutil.rmtree(self.old)
 
-    def check_foreign(self, document: dict[str, Any] | None) -> None:
-        """Raise CaseError when the present report's folder holds what is not the report's: it would be lost."""
-        files = (document or {}).get("files")
+    def check_foreign(self) -> None:
+        """Raise CaseError when the present report's folder holds what is not the report's: it would be lost.
+
+        What is the report's is what its manifest lists. Whether that is the one in the audit log does not matter here:
+        a kill may have come before its entry.
+        """
+        files = self._manifest().get("files")
         known = {MANIFEST, *files} if isinstance(files, dict) else set()
         foreign = [path for path in walk(self.final) if path not in known]
         if foreign:
             names = ", ".join(foreign[:3]) + (f" and {len(foreign) - 3} more" if len(foreign) > 3 else "")
-            why = "which the report there does not list" if known else "and no manifest that the audit log knows"
+            why = f"which its {MANIFEST} does not list" if known else f"and no {MANIFEST} of a report"
             raise CaseError(
                 f"{self.final} holds {names}, {why}: a new report would remove it; move it away, or the whole folder, "
                 "then make the report again"
             )
 
-    def _manifest(self, recorded: str | None) -> dict[str, Any] | None:
-        """The manifest of the present report, None where it is not there or not the one that was recorded."""
+    def _manifest(self) -> dict[str, Any]:
+        """The manifest of the present report, empty where it is none."""
         path = self.final / MANIFEST
-        if recorded is None or hash_regular(path) != recorded or path.stat().st_size > _LARGEST:
-            return None
-        document = json.loads(path.read_bytes())
-        return document if isinstance(document, dict) else None
+        try:
+            if hash_regular(path) is None or path.stat().st_size > _LARGEST:
+                return {}
+            document = json.loads(path.read_bytes())
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return document if isinstance(document, dict) and document.get("kind") == "report" else {}
 
     def _journal(self) -> dict[str, dict[str, Any]]:
         """What an unfinished report had made; its files are checked before they are used."""

@@ -123,7 +123,8 @@ class _Layer:
                     "recorded, in which order is not known"
                 )
             else:
-                spans.append((state, start, stop))
+                all_damage = place in mixed and split == stop - start
+                spans.append(("undecodable" if all_damage else state, start, stop))
             at = stop
         spans += [("analysed", at, end), ("undecodable", end, end + tail)]
         spans.append(("not_requested", end + tail, end + tail + self.sums["not_requested"]))
