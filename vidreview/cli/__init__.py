@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "still": ("still", "Write lossless PNG stills of events."),
     "review": ("review", "Set, list and import what people decided about events."),
     "export": ("export", "Write the case as CSV, JSON, MOT text, Parquet or CASE/UCO."),
+    "report": ("report", "Write a report that opens in a browser without a network."),
     "verify": ("verify", "Check exhibits, derived files, index and audit log against what was recorded."),
     "log": ("log", "Show the audit log and sign its head."),
     "track": ("track", "Run the tracker alone over MOT-format detections."),

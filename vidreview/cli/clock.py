@@ -105,8 +105,10 @@ def list_observations(case: Path, as_json: bool) -> None:
     with Reader.open(case) as reader:
         clocks = reader.clocks()
     if as_json:
+        from vidreview.index.clockwords import follows
+
         recorders = [
-            {"exhibits": list(one.exhibits), "zone": one.correction.zone.name, **_facts(one), "words": _follows(one)}
+            {"exhibits": list(one.exhibits), "zone": one.correction.zone.name, **_facts(one), "words": follows(one)}
             for one in clocks.recorders
         ]
         print_json({"observations": [one.to_json() for one in clocks.observations], "recorders": recorders})
@@ -312,7 +314,9 @@ def _reference(time: datetime) -> str:
 
 def _print_recorder(recorder: Recorder, clocks: CaseClocks) -> None:
     click.echo(f"{_several(recorder.exhibits)}:")
-    for line in _follows(recorder):
+    from vidreview.index.clockwords import follows
+
+    for line in follows(recorder):
         click.echo(f"  {safe(line)}")
 
 
@@ -331,39 +335,3 @@ def _facts(recorder: Recorder) -> dict[str, Any]:
         ],
         "drift_s_per_day": [piece.drift_per_day for piece in correction.pieces],
     }
-
-
-def _follows(recorder: Recorder) -> list[str]:
-    """What follows from the observations of a recorder, in words, a line each."""
-    from vidreview.clocks import drift_words, offset_words
-
-    correction = recorder.correction
-    lines = [
-        f"{'+'.join(one.names)}: {offset_words(one)} (± {one.uncertainty / SECOND:g} s, against {one.source})"
-        for one in correction.offsets
-    ]
-    lines += [
-        f"from {'+'.join(piece.first.names)} to {'+'.join(piece.second.names)} {drift_words(piece)}: "
-        "interpolated between them"
-        for piece in correction.pieces
-    ]
-    if correction.pieces:
-        lines.append("before the first and after the last check it is extrapolated, less and less certain")
-    elif correction.offsets:
-        lines.append("drift is unknown: it takes a second check, at another time")
-    else:
-        lines.append("no check against a reference: offset, and so corrected and UTC times, are unknown")
-    lines += [f"{name}: not used: {why}" for name, why in correction.unusable.items()]
-    zone = correction.zone.name
-    lines.append("no zone was named: UTC is unknown" if zone is None else f"the recorder's clock runs in {zone}")
-    read = {exhibit for exhibit, _ in recorder.clocks}
-    unread = [name for name in recorder.exhibits if name not in read]
-    if unread:
-        lines.append(f"no reading of the picture (--at), so displayed times are unknown: {_several(unread)}")
-    for (exhibit, stream), one in recorder.clocks.items():
-        lines += [
-            f"{exhibit} stream {stream}: {found.first.name} and {found.second.name} disagree with stream time by "
-            f"{abs(found.by) / SECOND:g} s; every time there is less certain by that"
-            for found in one.disagreements()
-        ]
-    return lines

@@ -102,3 +102,32 @@ class Progress:
             self._bar.write(text, file=sys.stderr)
         else:
             print(text, file=sys.stderr)
+
+
+class Steps:
+    """A bar over a known number of equal things; nothing where none may be drawn."""
+
+    def __init__(self, what: str, *, quiet: bool) -> None:
+        self.what, self.quiet = what, quiet
+        self._bar: Any = None
+
+    def __enter__(self) -> Steps:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._bar is not None:
+            self._bar.close()
+
+    def begin(self, total: int) -> None:
+        """So many are to be done."""
+        if total and not self.quiet and not plain_terminal(sys.stderr):
+            from tqdm import tqdm
+
+            self._bar = tqdm(total=total, unit=f" {self.what}", file=sys.stderr, leave=False)
+
+    def advance(self, count: int) -> None:
+        """So many more are done."""
+        if self._bar is not None:
+            self._bar.update(count)

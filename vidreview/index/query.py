@@ -23,6 +23,7 @@ from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery,
 from vidreview.index.instant import Place, instant
 from vidreview.index.ledger import ledger
 from vidreview.index.objects import Objects, objects
+from vidreview.index.reported import Reported
 from vidreview.index.reviews import current, review_fields
 from vidreview.index.rows import file_name
 from vidreview.index.search import Place as CameraPlace
@@ -280,6 +281,10 @@ class Reader:
     def clocks(self) -> CaseClocks:
         """What people observed of the recorders' clocks, and what follows for each stream."""
         return CaseClocks(self._select)
+
+    def reported(self) -> Reported:
+        """What a report needs besides the events."""
+        return Reported(self._select)
 
     def track_points(self, number: int) -> list[points.StoredPoint]:
         """The points of the track of this number."""

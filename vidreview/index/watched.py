@@ -58,15 +58,31 @@ def pack(frames: Sequence[WatchedFrame]) -> bytes:
     return b"\x01" + zlib.compress(header + b"".join(little(column) for column in columns), 6)
 
 
-def unpack(blob: bytes) -> list[WatchedFrame]:
-    """The frames of a blob; raises CaseError when it is not one."""
+class Columns(NamedTuple):
+    """Frames of a blob as arrays of equal length, for looking at very many."""
+
+    pts: Sequence[int]
+    #: since the stream's first presented frame
+    microseconds: Sequence[int]
+    #: share of the picture that changed · 65535
+    level: Sequence[int]
+    #: change of the strongest blob, hundredths of the noise there
+    strength: Sequence[int]
+    #: index into REASONS
+    reason: Sequence[int]
+    blobs: Sequence[int]
+    looked: Sequence[int]
+
+
+def columns(blob: bytes) -> Columns:
+    """The frames of a blob as arrays; raises CaseError when it is not one."""
     try:
         if blob[:1] != b"\x01":
             raise ValueError("unknown form")
         body = zlib.decompress(blob[1:])
         at = body.index(b"\n") + 1
         n = int(json.loads(body[:at])["n"])
-        columns: list[array[Any]] = []
+        found: list[array[Any]] = []
         for kind in _COLUMNS:
             column = array(kind)
             column.frombytes(body[at : at + n * column.itemsize])
@@ -74,14 +90,20 @@ def unpack(blob: bytes) -> list[WatchedFrame]:
                 column.byteswap()
             if len(column) != n:
                 raise ValueError("too short")
-            columns.append(column)
+            found.append(column)
             at += n * column.itemsize
-        pts, microseconds, levels, strengths, reasons, blobs, looked = columns
+        pts, microseconds, *rest = found
+        return Columns(array("q", accumulate(pts)), array("q", accumulate(microseconds)), *rest)
+    except (ValueError, KeyError, TypeError, IndexError, OverflowError, zlib.error) as error:
+        raise CaseError(f"what the motion gate said is damaged in case.db ({error}); run 'vidreview verify'") from error
+
+
+def unpack(blob: bytes) -> list[WatchedFrame]:
+    """The frames of a blob; raises CaseError when it is not one."""
+    try:
         return [
             WatchedFrame(tick, time / 1e6, level / 65535, strength / 100, REASONS[reason], count, bool(look))
-            for tick, time, level, strength, reason, count, look in zip(
-                accumulate(pts), accumulate(microseconds), levels, strengths, reasons, blobs, looked, strict=True
-            )
+            for tick, time, level, strength, reason, count, look in zip(*columns(blob), strict=True)
         ]
-    except (ValueError, KeyError, TypeError, IndexError, zlib.error) as error:
+    except IndexError as error:
         raise CaseError(f"what the motion gate said is damaged in case.db ({error}); run 'vidreview verify'") from error

@@ -152,9 +152,10 @@ def _check_files(
     observer: Observer,
 ) -> None:
     wanted = (recorded or []) if exhibits else []
-    size = derived.size_of(case, logged.derived) + sum(one.size for one in wanted)
-    observer.begin(len(logged.derived) + len(wanted), size)
-    derived.check_derived(case, logged.derived, verdict, observer)
+    manifest = derived.listed(case, logged.derived)
+    size = derived.size_of(case, manifest) + sum(one.size for one in wanted)
+    observer.begin(len(manifest) + len(wanted), size)
+    derived.check_derived(case, manifest, verdict, observer)
     if not exhibits:
         verdict.note("exhibit", "--no-exhibits", "exhibits were not hashed again, as asked for")
     elif recorded is None:
