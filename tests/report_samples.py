@@ -1,4 +1,4 @@
-"""Reports as the page meets them, made without a scan: any number of events and cameras, odd names, real small pictures."""
+"""Reports as the page meets them, made without a scan: any number of events and cameras, odd names, small pictures."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Shape:
     seed: int = 7
 
 
-def sample(shape: Shape = Shape()) -> tuple[Facts, Events]:  # noqa: B008 - it is frozen
+def sample(shape: Shape = Shape()) -> tuple[Facts, Events]:
     """The values of window.VIDREVIEW and window.VIDREVIEW_EVENTS."""
     streams = [_stream(shape, k) for k in range(shape.cameras * shape.streams_per_camera)]
     exhibits = [_exhibit(shape, k) for k in range(len(streams))]
@@ -99,8 +99,8 @@ def sample(shape: Shape = Shape()) -> tuple[Facts, Events]:  # noqa: B008 - it i
         },
         "method": {
             "words": [
-                "Every frame was decoded; what moved, block by block against a background that adapts, was looked at by a "
-                "detector of persons and vehicles.",
+                "Every frame was decoded; what moved, block by block against a background that adapts, was looked at "
+                "by a detector of persons and vehicles.",
                 "Tracks begin when something begins to show, often before it is first recognised.",
             ],
             "limits": [
@@ -223,7 +223,7 @@ def _stream(shape: Shape, number: int) -> dict[str, Any]:
     known = camera not in shape.unknown
     marks = (0.0, 0.35, 0.4, 0.7, 0.73, 0.96, 1.0)
     kinds = ("analysed", "gap", "analysed", "undecodable", "analysed", "not_requested")
-    spans = [
+    spans: list[dict[str, Any]] = [
         {"state": kind, "start_s": a * length, "end_s": b * length}
         for kind, a, b in zip(kinds, marks, marks[1:], strict=False)
     ]
@@ -293,7 +293,8 @@ def _stream(shape: Shape, number: int) -> dict[str, Any]:
         "background": f"view/s{number + 1}_background_VIEW.jpg",
         "background_s": 12.5,
         "heat": f"view/s{number + 1}_heat_VIEW.png",
-        "heat_words": "Yellow where something stayed longest, 41 s in one place; violet a tenth of that; none where nothing was followed.",
+        "heat_words": "Yellow where something stayed longest, 41 s in one place; violet a tenth of that; "
+        "none where nothing was followed.",
     }
 
 
@@ -419,5 +420,5 @@ def _heat(seed: int) -> bytes:
     return bytes(cv2.imencode(".png", cv2.resize(layer, (WIDTH, HEIGHT)))[1].tobytes())
 
 
-def _jpeg(picture: Pixels) -> bytes:
+def _jpeg(picture: Any) -> bytes:
     return bytes(cv2.imencode(".jpg", picture)[1].tobytes())

@@ -33,10 +33,11 @@ SCRIPTS: Final = (
 STYLES: Final = ("report.css", "print.css")
 
 #: The browser itself refuses whatever a hostile name might smuggle in: inline scripts and styles, other places, forms,
-#: and text that becomes markup. ``file:`` stands beside 'self' for browsers to which a page opened from disc has no self.
+#: text that becomes markup. ``file:`` stands beside 'self' for browsers to which a page opened from disc has no self.
 POLICY: Final = (
-    "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' file:; media-src 'self' file:; "
-    "base-uri 'none'; form-action 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+    "default-src 'none'; script-src 'self' file:; style-src 'self' file:; img-src 'self' file:; "
+    "media-src 'self' file:; base-uri 'none'; form-action 'none'; "
+    "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 #: characters that no line of text shows: controls, and those that turn text around or hide in it
 _UNSEEN: Final = re.compile(
@@ -72,13 +73,13 @@ def _context(facts: Mapping[str, Any]) -> dict[str, Any]:
 
 def _problems(facts: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Problems of files and of streams as one list, in the order of the exhibits."""
-    exhibits, found = facts["exhibits"], []
-    for problem in facts["problems"]:
-        found.append((problem["exhibit"], -1, {"stream": None, "at_s": None, "end_s": None, "pts": None} | problem))
-    for stream in facts["streams"]:
-        for problem in stream["problems"]:
-            placed = {"at_s": None, "end_s": None, "pts": None} | problem | {"stream": stream["stream"]}
-            found.append((stream["exhibit"], stream["stream"], placed))
+    exhibits, nowhere = facts["exhibits"], {"stream": None, "at_s": None, "end_s": None, "pts": None}
+    found = [(problem["exhibit"], -1, nowhere | problem) for problem in facts["problems"]]
+    found += [
+        (stream["exhibit"], stream["stream"], nowhere | problem | {"stream": stream["stream"]})
+        for stream in facts["streams"]
+        for problem in stream["problems"]
+    ]
     found.sort(key=lambda each: each[:2])
     return [problem | {"exhibit": exhibits[exhibit]["name"]} for exhibit, _, problem in found]
 

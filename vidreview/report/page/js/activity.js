@@ -54,13 +54,13 @@
         const tall = (bin[kind] / top) * TALL;
         if (tall <= 0) continue;
         low -= tall;
-        bars.push(s("rect", { class: "k-" + kind, x: (k * wide + wide * 0.1).toFixed(2), y: low.toFixed(2), width: (wide * 0.8).toFixed(2), height: tall.toFixed(2) },
+        bars.push(s("rect", { class: "k-" + kind, x: (k * wide).toFixed(2), y: low.toFixed(2), width: Math.min(40, wide * 0.85).toFixed(2), height: tall.toFixed(2) },
           s("title", {}, when(bin, choice.wall, size) + ": " + kind + " " + times.length(bin[kind]))));
       }
     });
     const grid = [], every = Math.max(1, Math.ceil(list.length / ($("activity").clientWidth < 600 ? 4 : 12)));
     for (let value = 0; value <= top; value += step) grid.push(h("span", { at: { bottom: (value / top) * 100 + "%" } }, value === 0 ? "0" : times.length(value).replace(".0 s", " s").replace(" 00 s", "").replace(" 00 min", "")));
-    const marks = list.map((bin, k) => [bin, k]).filter(([, k]) => k % every === 0).map(([bin, k]) => h("span", { class: "tick", at: { left: ((k + 0.1) / list.length) * 100 + "%" } }, choice.wall && size === HOUR ? (k === 0 || bin.at % (24 * HOUR) === 0 ? times.day(bin.at).slice(5) + " " : "") + times.clock(bin.at, 0).slice(0, 2) + " h" : when(bin, choice.wall, size)));
+    const marks = list.map((bin, k) => [bin, k]).filter(([, k]) => k % every === 0).map(([bin, k]) => h("span", { class: "tick", at: { left: (k / list.length) * 100 + "%" } }, choice.wall && size === HOUR ? (k === 0 || bin.at % (24 * HOUR) === 0 ? times.day(bin.at).slice(5) + " " : "") + times.clock(bin.at, 0).slice(0, 2) + " h" : when(bin, choice.wall, size)));
     $("activity").replaceChildren(!list.length ? h("p", { class: "soft" }, "Nothing was followed on these streams; that is no proof that nothing happened there.") : h("div", { class: "bars" },
       h("div", { class: "scale", "aria-hidden": "true" }, ...grid), s("svg", { viewBox: "0 0 " + WIDE + " " + TALL, preserveAspectRatio: "none", role: "img", "aria-label": "Activity per " + (size > HOUR ? "day" : "hour") + ", " + choice.label + ": " + plural(list.length, "bar") + ", at most " + times.length(most) + ". The table below has the numbers." }, ...bars),
       h("div", { class: "axis", "aria-hidden": "true" }, ...marks)));

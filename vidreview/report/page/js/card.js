@@ -107,7 +107,7 @@
 
   function said(mark) {
     if (mark.here) return "Marked " + mark.state + " in this session" + (mark.by ? " by " + mark.by : "") + ", " + mark.utc.slice(0, 19) + "Z" + (mark.saved ? "" : " · not saved to a file yet");
-    if (mark.state === "unreviewed") return "Nobody has looked at it yet, by what the case says";
+    if (mark.state === "unreviewed") return "Unreviewed: neither the case nor this session has a mark of it";
     return "The case says " + mark.state + (mark.by ? ", by " + mark.by : "") + (mark.utc ? ", " + mark.utc.slice(0, 19) + "Z" : "");
   }
 

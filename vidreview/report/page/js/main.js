@@ -145,7 +145,7 @@
     const use = (theme) => {
       if (theme) root.dataset.theme = theme;
       else delete root.dataset.theme;
-      $("theme").textContent = theme || "auto";
+      $("theme").textContent = "◐ " + (theme || "auto");
       $("theme").setAttribute("aria-label", "Colours: " + (theme || "as the system has it") + ". Change");
     };
     use(order.includes(kept()) ? kept() : "");
@@ -179,8 +179,10 @@
 
   function start() {
     themes();
+    if (window.matchMedia("(max-width: 900px)").matches) app.toggleFilters();
     for (const close of document.querySelectorAll("dialog .close")) close.addEventListener("click", () => close.closest("dialog").close());
     model = app.loadModel();
+    if (!model.total) $("empty").textContent = "This report holds no event. That says nothing of what happened: see the coverage, the problems and the limits under Record.";
     app.marks.start(model);
     const { to, event } = read();
     app.card.start(model, step);

@@ -12,7 +12,7 @@
 
   function sheet(i) {
     const event = model.events[i], still = event.still && file(event.still.src) ? event.still : null;
-    const image = still ? h("img", { src: still.src, alt: "Best still of " + event.id, width: still.w, height: still.h }) : h("p", { class: "lost" }, "No picture. " + (event.missing || ""));
+    const image = still ? h("img", { src: still.src, alt: "Best still of " + event.id, width: still.w, height: still.h }) : h("p", { class: "lost" }, "No picture: " + (event.missing || "none was made") + ".");
     return h("article", { class: "printed" }, head(i), h("div", { class: "printed-body" }, image, app.card.timesTable(i)),
       app.card.strip(event, null), h("div", { class: "printed-body" }, app.card.facts(i), app.card.files(i)));
   }

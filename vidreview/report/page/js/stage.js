@@ -79,7 +79,8 @@
     if (mode === "background" && back) {
       return {
         view: picture(back, "Background of " + about(), stream.width, stream.height), drawn: overlay(), width: stream.width,
-        height: stream.height, word: "Background: a frame of this camera at " + times.stream(stream.background_s, 1) + ", with the event's path.",
+        height: stream.height, word: (event.still ? "" : "No still" + (event.missing ? ": " + event.missing : " was made") + ". ") +
+          "Background: a frame of this camera at " + times.stream(stream.background_s, 1) + ", with the event's path.",
       };
     }
     if (still && app.text.file(still.src)) {
@@ -88,11 +89,7 @@
         word: "Best still, at " + clockOf(event.peak_s) + ". Viewing copy of the picture; lines are drawn by this page.",
       };
     }
-    if (back) {
-      return { view: picture(back, "Background of " + about(), stream.width, stream.height), drawn: overlay(), width: stream.width,
-        height: stream.height, word: "No still. " + (event.missing || "") + " Shown: the camera's background, with the event's path." };
-    }
-    return { view: h("p", { class: "lost" }, "No picture. " + (event.missing || "None was made for this report.")), width: 16, height: 9, word: "" };
+    return { view: h("p", { class: "lost" }, "No picture: " + (event.missing || "none was made for this report") + "."), width: 16, height: 9, word: "" };
   }
 
   function tab(value, label, able) {
@@ -163,7 +160,7 @@
     model = given;
     event = model.events[i];
     stream = model.streamOf(i);
-    mode = "still";
+    mode = event.still || !app.text.file(stream.background) ? "still" : "background";
     root = h("div", { class: "stage" });
     render();
     return root;

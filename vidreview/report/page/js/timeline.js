@@ -1,8 +1,10 @@
 "use strict";
 // All cameras on one time axis: what was covered, what is damaged, and every event; zoomed by mouse and keyboard.
 (function (app) {
-  const { h, s, $ } = app, times = app.times, { name, plural, count } = app.text;
+  const { h, s, $ } = app, times = app.times, { name, plural } = app.text;
   const WIDE = 2000, TALL = 40, STATES = { analysed: "analysed", gap: "gap in the recording", undecodable: "undecodable", not_requested: "not requested" };
+  // Patterns of index.html, so that states differ without colour.
+  const FILLS = { undecodable: "url(#hatch)", not_requested: "url(#dots)" };
   let model, charts = [], base, open;
 
   // Lanes of one chart: [{label, note, parts: [{stream, from}], events}], all in milliseconds of the chart's axis.
@@ -72,7 +74,7 @@
         const a = from + span.start_s * 1000, b = from + span.end_s * 1000;
         if (b < chart.view[0] || a > chart.view[1] || !(span.state in STATES)) continue;
         const left = Math.max(-2, x(a)), right = Math.min(WIDE + 2, x(b));
-        drawn.push(s("rect", { class: "span " + span.state, x: left.toFixed(1), y: TALL - 10, width: Math.max(1.5, right - left).toFixed(1), height: 8 },
+        drawn.push(s("rect", { class: "span " + span.state, fill: span.state in FILLS ? FILLS[span.state] : null, x: left.toFixed(1), y: TALL - 10, width: Math.max(1.5, right - left).toFixed(1), height: 8 },
           s("title", {}, STATES[span.state] + ", " + label(chart, a, 1) + " to " + label(chart, b, 1))));
       }
       for (const problem of stream.problems) {
@@ -276,11 +278,11 @@
       lane.byClass = Object.fromEntries(app.CLASSES.map((kind) => [kind, lane.events.filter((event) => model.events[event.i].class === kind)]));
       lane.svg = s("svg", { viewBox: "0 0 " + WIDE + " " + TALL, preserveAspectRatio: "none", role: "img", "aria-label": summary(lane) });
       lane.row = h("div", { class: "lane" }, h("div", { class: "lane-name" }, h("span", { class: "cut" }, name(lane.label, 44)),
-        h("span", { class: "cut soft" }, lane.note === lane.label ? "" : name(lane.note, 44), " ", count(new Set(lane.events.map((event) => event.i)).size))), lane.svg);
+        h("span", { class: "cut soft" }, plural(new Set(lane.events.map((event) => event.i)).size, "event"), lane.note === lane.label ? "" : " · ", lane.note === lane.label ? "" : name(lane.note, 44))), lane.svg);
     }
     const none = base === "shown" ? "Time of day unknown" : "No " + times.BASES.find(([each]) => each === base)[1].replace("Corrected", "corrected") + " time known";
     Object.assign(chart, {
-      axis: h("div", { class: "axis", "aria-hidden": "true" }), lines: h("div", { class: "gridlines", "aria-hidden": "true" }), span: h("span", {}), words: h("p", { class: "soft", "aria-live": "polite" }, "Drag to pick a stretch of time; click a bar to open its event. Keys: ← → from event to event, ↑ ↓ between cameras, + − zoom, Shift ← → move, Home all, Enter opens."),
+      axis: h("div", { class: "axis", "aria-hidden": "true" }), lines: h("div", { class: "gridlines", "aria-hidden": "true" }), span: h("span", {}), words: h("p", { class: "soft", "aria-live": "polite" }, charts.length && !known ? "" : "Drag to pick a stretch of time; click a bar to open its event. Keys: ← → from event to event, ↑ ↓ between cameras, + − zoom, Shift ← → move, Home all, Enter opens."),
       brush: h("div", { class: "brush", hidden: true }), pin: h("div", { class: "pin", hidden: true }), picked: h("div", { class: "picked", role: "status", hidden: true }),
     });
     chart.rows = h("div", { class: "lanes" }, ...list.map((lane) => lane.row));
@@ -294,7 +296,8 @@
 
   function show(to) {
     base = to;
-    charts = [build(true), build(false)].filter(Boolean);
+    charts = [build(true)].filter(Boolean);
+    charts = [...charts, build(false)].filter(Boolean);
     $("timeline").replaceChildren(...charts.map((chart) => chart.root));
     for (const chart of charts) {
       pointers(chart);
