@@ -46,6 +46,8 @@ CREATE TABLE courses (
     used INTEGER NOT NULL,              -- it is part of an event
     -- a bit for each of 16 x 16 cells of the upright picture that its foot was in, four rows to an integer
     cells1 INTEGER NOT NULL, cells2 INTEGER NOT NULL, cells3 INTEGER NOT NULL, cells4 INTEGER NOT NULL,
+    -- of its foot: least and greatest, first and last
+    left_x REAL NOT NULL, top_y REAL NOT NULL, right_x REAL NOT NULL, bottom_y REAL NOT NULL,
     first_x REAL NOT NULL, first_y REAL NOT NULL, last_x REAL NOT NULL, last_y REAL NOT NULL,
     heading REAL,                       -- degrees, clockwise from up; NULL when it went nowhere
     speed REAL,                         -- the greatest over a second, own heights per second; NULL when too short
@@ -93,6 +95,10 @@ class Course:
     cells2: int
     cells3: int
     cells4: int
+    left_x: float
+    top_y: float
+    right_x: float
+    bottom_y: float
     first_x: float
     first_y: float
     last_x: float
@@ -137,6 +143,8 @@ def course(track: Sequence[Placed], picture: Picture, stationary: bool) -> Cours
     standing = _standing(feet, times, STANDS_WITHIN * own)
     return Course(
         *packed(_cells([(x * GRID / width, y * GRID / height) for x, y in feet])),
+        *(min(foot[axis] for foot in feet) for axis in (0, 1)),
+        *(max(foot[axis] for foot in feet) for axis in (0, 1)),
         *feet[0],
         *feet[-1],
         _heading(feet, own),

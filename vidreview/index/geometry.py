@@ -193,6 +193,20 @@ def dwell(found: Ways, corners: Sequence[Corner]) -> Floats:
     return seconds
 
 
+def beside(extents: Floats, corners: Sequence[Corner], closed: bool) -> Flags:
+    """(n,) which of (n, 4) rectangles, left, top, right and bottom, certainly meet no side of a shape."""
+    left, top, right, bottom = extents.T
+    apart = np.ones(len(extents), bool)
+    for a, b in zip(corners, [*corners[1:], *([corners[0]] if closed else [])], strict=False):
+        outside = (right < min(a[0], b[0])) | (left > max(a[0], b[0]))
+        outside |= (bottom < min(a[1], b[1])) | (top > max(a[1], b[1]))
+        sides = [_side(np.stack([x, y], axis=1), a, b) for x in (left, right) for y in (top, bottom)]
+        # a corner exactly on the line is met by it; a hair beside it may be, since this is reckoned in floats
+        slack = 1e-9 * (abs(b[0] - a[0]) + abs(b[1] - a[1])) * (1 + np.abs(extents).max(axis=1))
+        apart &= outside | (np.min(sides, axis=0) > slack) | (np.max(sides, axis=0) < -slack)
+    return apart
+
+
 # ---- lines
 
 
@@ -213,8 +227,13 @@ def crossings(found: Ways, points: Sequence[Corner], spans: Sequence[tuple[float
 
 
 def _left(points: Floats, a: Corner, b: Corner) -> Flags:
-    left: Flags = (b[0] - a[0]) * (points[:, 1] - a[1]) - (b[1] - a[1]) * (points[:, 0] - a[0]) < 0
+    left: Flags = _side(points, a, b) < 0
     return left
+
+
+def _side(points: Floats, a: Corner, b: Corner) -> Floats:
+    """As ``shapes.side``, of (n, 2) points."""
+    return (b[0] - a[0]) * (points[:, 1] - a[1]) - (b[1] - a[1]) * (points[:, 0] - a[0])
 
 
 def _during(at: Floats, spans: Sequence[tuple[float, float]]) -> Flags:

@@ -32,6 +32,7 @@ _FAR: Final = 1 << 62
 _ALWAYS: Final[tuple[Span, ...]] = ((-_FAR, _FAR),)
 #: courses whose points are tested together: enough to be quick, few enough to be small
 _TOGETHER: Final = 2000
+_EXTENTS: Final = "c.left_x, c.top_y, c.right_x, c.bottom_y, c.first_x, c.first_y, c.last_x, c.last_y"
 _TOUCHES: Final = "((c.cells1 & ?) | (c.cells2 & ?) | (c.cells3 & ?) | (c.cells4 & ?)) != 0"
 
 
@@ -64,6 +65,8 @@ class Candidate(NamedTuple):
     track: int
     start_s: float
     end_s: float
+    #: of its foot, in the upright picture: least x and y, greatest x and y, first x and y, last x and y
+    extents: tuple[float, ...]
     #: it was in a cell that lies wholly in one of the regions
     in_region: bool
 
@@ -159,13 +162,8 @@ class Search:
         if not self._query.geometric:
             yield from (one.track for one in candidates)
             return
-        unsure: list[Candidate] = []
-        only_regions = shapes.lines is None and shapes.path is None and not self._dwells
-        for one in candidates:
-            if only_regions and one.in_region and holds(spans, on_line(one.start_s), on_line(one.end_s)):
-                yield one.track
-            else:
-                unsure.append(one)
+        found, unsure = self._decided(spans, shapes, candidates)
+        yield from found
         for k in range(0, len(unsure), _TOGETHER):
             yield from self._tested(place, spans, shapes, unsure[k : k + _TOGETHER])
 
@@ -208,13 +206,13 @@ class Search:
         for cells in touched:
             clause += f" AND {_TOUCHES}"
             values += packed(cells)
-        columns = f"c.track, c.start_s, c.end_s, {_TOUCHES}"
+        columns = f"c.track, c.start_s, c.end_s, {_EXTENTS}, {_TOUCHES}"
         sure = list(packed(whole))
         if spans[0][0] <= -_FAR and spans[0][1] >= _FAR:
             rows = self._select(
                 f"SELECT {columns} FROM courses c WHERE c.stream = ? AND {clause}", [*sure, place.stream, *values]
             )
-            return [Candidate(*row) for row in rows]
+            return [_candidate(row) for row in rows]
         ((longest,),) = self._select("SELECT coalesce(max(reach), -1) FROM courses WHERE stream = ?", [place.stream])
         found: dict[int, Candidate] = {}
         for begin, end in spans:
@@ -225,7 +223,7 @@ class Search:
                 f"AND c.start_s >= ? - (1 << r.value) AND c.start_s <= ? AND c.end_s >= ? AND {clause}",
                 [*sure, json.dumps(list(range(longest + 1))), place.stream, since, until, since, *values],
             )
-            found |= {row[0]: Candidate(*row) for row in rows}
+            found |= {row[0]: _candidate(row) for row in rows}
         return list(found.values())
 
     def _masks(self, picture: Picture, shapes: Shapes) -> tuple[list[int], int]:
@@ -250,6 +248,45 @@ class Search:
         if key not in self._cells:
             self._cells[key] = region_cells(corners, picture)
         return self._cells[key]
+
+    def _decided(
+        self, spans: Sequence[Span], shapes: Shapes, candidates: Sequence[Candidate]
+    ) -> tuple[list[int], list[Candidate]]:
+        """Tracks of which it is certain already, by cells, extents and ends, and candidates of which it is open."""
+        import numpy as np
+
+        from vidreview.index.geometry import beside, inside
+
+        if not candidates:
+            return [], []
+        extents = np.array([one.extents for one in candidates], float)
+        box, first, last = extents[:, :4], extents[:, 4:6], extents[:, 6:8]
+        possible: Flags = np.ones(len(candidates), bool)
+        certain: Flags = np.zeros(len(candidates), bool)
+        if shapes.regions is not None:
+            near: Flags = np.zeros(len(candidates), bool)
+            for corners in shapes.regions:
+                # an end in it; or no side of it meets the extents, so that they lie in it with that end or apart
+                ends = inside(first, corners) | inside(last, corners)
+                near |= ends | ~beside(box, corners, closed=True)
+                certain |= ends
+            certain |= np.array([one.in_region for one in candidates], bool)
+            possible &= near
+        if shapes.lines is not None:
+            possible &= ~np.all([beside(box, points, closed=False) for points in shapes.lines], axis=0)
+        for corners in shapes.path or ():
+            possible &= inside(first, corners) | ~beside(box, corners, closed=True)
+        if shapes.lines is not None or shapes.path is not None or self._dwells:
+            certain[:] = False
+        found: list[int] = []
+        unsure: list[Candidate] = []
+        for k in np.flatnonzero(possible):
+            one = candidates[k]
+            if certain[k] and holds(spans, on_line(one.start_s), on_line(one.end_s)):
+                found.append(one.track)
+            else:
+                unsure.append(one)
+        return found, unsure
 
     # ---- the exact test
 
@@ -321,6 +358,11 @@ class Search:
             if self._query.direction != "left-to-right":
                 passed |= leftwards
         return passed
+
+
+def _candidate(row: tuple[Any, ...]) -> Candidate:
+    track, start_s, end_s, *extents, in_region = row
+    return Candidate(track, start_s, end_s, tuple(extents), bool(in_region))
 
 
 def _either(cells: Iterator[int]) -> int:

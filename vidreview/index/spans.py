@@ -8,7 +8,7 @@ two candidates of a repeated hour count if either does. Stream times are microse
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -171,15 +171,10 @@ def _merged(spans: list[Span], until: int) -> tuple[Span, ...]:
 
 def within(spans: Sequence[Span], begin: int, end: int) -> tuple[Span, ...]:
     """What of spans lies in one more."""
-    return tuple((max(a, begin), min(b, end)) for a, b in spans if a <= end and b >= begin)
+    return tuple((max(a, begin), min(b, end)) for a, b in spans if max(a, begin) <= min(b, end))
 
 
 def holds(spans: Sequence[Span], begin: int, end: int) -> bool:
     """True when all of ``begin`` to ``end`` lies in one of the spans."""
     place = bisect_right(spans, (begin, _FAR)) - 1
     return place >= 0 and spans[place][0] <= begin and end <= spans[place][1]
-
-
-def overlap(spans: Iterable[Span], begin: int, end: int) -> bool:
-    """True when ``begin`` to ``end`` has an instant in common with one of the spans."""
-    return any(a <= end and b >= begin for a, b in spans)

@@ -1,0 +1,398 @@
+"""Search by where, which way, how fast and how large: exact to the point, and answered by indexes."""
+
+from __future__ import annotations
+
+import math
+import random
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from bench import search as bench
+from tests import naive_search as naive
+from tests.conftest import Result
+from tests.test_index import RECORD, stream_info
+from tests.test_index import track as small_track
+from vidreview.errors import CaseError, UsageError
+from vidreview.index import Case, EventQuery, Identity, Reader, TrackQuery, courses, schema
+from vidreview.model import Event, MediaTime, Point, Span, Track
+from vidreview.shapes import Drawn, parse_line, parse_region
+
+Cli = Callable[..., Result]
+BASE = Fraction(1, 12800)
+#: stored width and height, and how a player turns it
+PICTURES = ((64, 48, 0), (64, 48, 90), (48, 64, 180), (80, 40, 270))
+
+
+def made_track(seed: random.Random, width: int, height: int) -> Track:
+    """A track whose numbers are halves and quarters, so that floats hold them exactly; some jump far."""
+    points = []
+    seconds = seed.randrange(0, 40) / 4
+    x, y = seed.randrange(width), seed.randrange(height)
+    for k in range(seed.choice([1, 2, 3, 8, 20])):
+        wide, high = seed.choice([2, 4, 7]), seed.choice([2, 6, 12])
+        box = (float(x - wide), float(y - high), float(x + wide), float(y))
+        points.append(Point(k, round(seconds * 12800), seconds, box, "detected", 0.5, "person"))
+        seconds += seed.choice([0.25, 0.25, 0.5, 2.0])
+        step = seed.choice([0, 0, 1, 3, 30])
+        x = min(max(x + seed.randint(-step, step), -3), width + 3)
+        y = min(max(y + seed.randint(-step, step), -3), height + 3)
+    kind: Any = seed.choice(["person", "vehicle"])
+    return Track(kind, "car" if kind == "vehicle" else "person", tuple(points), 0.5, len(points))
+
+
+def lone_event(track: Track, number: int) -> Event:
+    first, last = track.points[0], track.points[-1]
+    start, end = MediaTime(first.pts, BASE), MediaTime(last.pts, BASE)
+    span = Span(start, end, first.seconds, last.seconds)
+    return Event(track.event_class, track.label, span, start, first.seconds, 1, (number,), track.score)
+
+
+def add_exhibit(case: Case, run: int, number: int, tracks: list[Track], **stream: Any) -> None:
+    name = f"cam{number}.mp4"
+    exhibit = case.begin_exhibit(run, Identity(name, Path("/evidence") / name, 9, 9, f"{number:064x}"))
+    place = case.add_stream(exhibit, stream_info(**stream))
+    rows = case.add_tracks(place, tracks)
+    case.add_events(place, [lone_event(one, k) for k, one in enumerate(tracks)], rows)
+    case.finish_exhibit(exhibit)
+    case.number(exhibit)
+
+
+@pytest.fixture(scope="module")
+def wild(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four streams, one for each way of turning a picture, with 60 wild tracks each."""
+    folder = tmp_path_factory.mktemp("wild") / "case"
+    seed = random.Random(3)
+    with Case.open(folder, create=True) as case:
+        run = case.begin_run(RECORD)
+        for number, (width, height, rotation) in enumerate(PICTURES, 1):
+            tracks = [made_track(seed, width, height) for _ in range(60)]
+            add_exhibit(case, run, number, tracks, width=width, height=height, rotation=rotation)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def reader(wild: Path) -> Iterator[Reader]:
+    with Reader.open(wild) as opened:
+        yield opened
+
+
+class Everything(list[dict[str, Any]]):
+    """All tracks of the wild case; hypothesis need not print them."""
+
+    def __repr__(self) -> str:
+        return f"<{len(self)} tracks>"
+
+
+@pytest.fixture(scope="module")
+def everything(reader: Reader) -> Everything:
+    return Everything(reader.tracks())
+
+
+def picture_of(item: dict[str, Any]) -> tuple[int, int, int]:
+    return PICTURES[int(item["exhibit"][3]) - 1]
+
+
+corner = st.tuples(st.integers(0, 80), st.integers(0, 80))
+span = st.tuples(*[st.none() | st.integers(0, 60).map(lambda k: k / 4)] * 2)
+
+
+@st.composite
+def polygons(draw: st.DrawFn) -> Drawn:
+    corners = draw(st.lists(corner, min_size=3, max_size=6, unique=True))
+    # around the middle, so that most are simple; those that are not are thrown away
+    x, y = sum(c[0] for c in corners) / len(corners), sum(c[1] for c in corners) / len(corners)
+    corners.sort(key=lambda c: math.atan2(c[1] - y, c[0] - x))
+    try:
+        return parse_region([*map(list, corners)], "drawn")
+    except UsageError:
+        return parse_region("3,5,40,8,33,30,7,26", "drawn")
+
+
+EXACTLY = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+def compare(reader: Reader, everything: Everything, query: TrackQuery, means: Callable[..., bool]) -> None:
+    found = {item["number"] for item in reader.track_rows(query)}
+    wanted = {
+        int(item["id"][1:])
+        for item in everything
+        if (query.since_s is None or item["end_s"] >= query.since_s)
+        and (query.until_s is None or item["start_s"] <= query.until_s)
+        and means(item, naive.course_of(item, picture_of(item), query))
+    }
+    assert found == wanted
+
+
+@EXACTLY
+@given(polygons(), span)
+def test_a_region_finds_what_its_slow_twin_finds(
+    reader: Reader, everything: Everything, region: Drawn, when: tuple[float | None, float | None]
+) -> None:
+    """Between two points, too: what jumps across a region was in it."""
+    corners = naive.exact(region.corners)
+    query = TrackQuery(regions=(region,), since_s=when[0], until_s=when[1])
+    compare(reader, everything, query, lambda item, course: naive.visit(course, corners) is not None)
+
+
+@EXACTLY
+@given(st.lists(corner, min_size=2, max_size=4), span, st.sampled_from(["any", "left-to-right", "right-to-left"]))
+def test_a_line_finds_what_its_slow_twin_finds(
+    reader: Reader,
+    everything: Everything,
+    points: list[tuple[int, int]],
+    when: tuple[float | None, float | None],
+    direction: Any,
+) -> None:
+    points = [one for k, one in enumerate(points) if k == 0 or one != points[k - 1]]
+    if len(points) < 2:
+        points = [(0, 0), (64, 48)]
+    line = parse_line([*map(list, points)], "drawn")
+    query = TrackQuery(crosses=(line,), direction=direction, since_s=when[0], until_s=when[1])
+    since, until = (None if one is None else Fraction(one) for one in when)
+
+    def crosses(item: dict[str, Any], _: Any) -> bool:
+        course = naive.pieces(item["path"], *picture_of(item))
+        found = naive.crossings(course, naive.exact(line.corners), since, until)
+        return bool(found) if direction == "any" else direction in found
+
+    compare(reader, everything, query, crosses)
+
+
+@EXACTLY
+@given(polygons(), span, st.sampled_from([0.1, 0.6, 1.3, 4.1]), st.booleans())
+def test_dwell_in_a_region_is_what_its_slow_twin_adds_up(
+    reader: Reader,
+    everything: Everything,
+    region: Drawn,
+    when: tuple[float | None, float | None],
+    bound: float,
+    least: bool,
+) -> None:
+    corners = naive.exact(region.corners)
+    which: dict[str, float] = {"min_dwell_s" if least else "max_dwell_s": bound}
+    query = TrackQuery(regions=(region,), since_s=when[0], until_s=when[1], **which)  # type: ignore[arg-type]
+
+    def dwells(_: Any, course: Any) -> bool:
+        visit = naive.visit(course, corners)
+        return visit is not None and (visit[2] >= Fraction(bound) if least else visit[2] <= Fraction(bound))
+
+    compare(reader, everything, query, dwells)
+
+
+def test_a_path_finds_what_its_slow_twin_finds(wild: Path, everything: Everything) -> None:
+    """From the one region to the other in that order; both ways round, and within a time."""
+    (wild / "regions.toml").write_text(
+        "[cameras.a]\nexhibits = ['cam*']\n"
+        "regions.near = '0,0,30,0,30,48,0,48'\nregions.far = '25,10,64,0,60,40,40,48'\n"
+    )
+    near = naive.exact([(0, 0), (30, 0), (30, 48), (0, 48)])
+    far = naive.exact([(25, 10), (64, 0), (60, 40), (40, 48)])
+    found = 0
+    with Reader.open(wild) as reader:
+        for path, (begin, end) in ((("near", "far"), (near, far)), (("far", "near"), (far, near))):
+            for when in ((None, None), (3.25, 9.5)):
+
+                def goes(_: Any, course: Any, begin: Any = begin, end: Any = end) -> bool:
+                    one, other = naive.visit(course, begin), naive.visit(course, end)
+                    return one is not None and other is not None and one[0] < other[1]
+
+                query = TrackQuery(path=path, since_s=when[0], until_s=when[1])
+                compare(reader, everything, query, goes)
+                found += len(list(reader.track_rows(query)))
+    assert found > 20, "the test has something to find"
+    (wild / "regions.toml").unlink()
+
+
+# ---- courses
+
+
+def course(*boxes: tuple[float, float, float, float], step: float = 0.5, **picture: int) -> courses.Course:
+    points = [Point(k, k, k * step, box, "detected") for k, box in enumerate(boxes)]
+    return courses.course(points, courses.Picture(160, 120, **picture), False)
+
+
+def test_heading_speed_and_size_are_those_of_the_picture_as_it_is_shown() -> None:
+    """Ten pixels wide and 20 high, 10 pixels to the right every half second: one own height a second."""
+    found = course(*((10.0 * k, 20, 10.0 * k + 10, 40) for k in range(5)))
+    assert (found.heading, found.speed) == (90.0, 1.0)
+    assert (found.width, found.height, found.area) == (10, 20, 200)
+    assert (found.stands, found.standing_s) == (0, 0.0)
+    turned = course(*((10.0 * k, 20, 10.0 * k + 20, 30) for k in range(5)), rotation=90)
+    assert (turned.heading, turned.width, turned.height) == (180.0, 10, 20)
+    assert turned.speed == 1.0
+    up = course(*((10, 50 - 10.0 * k, 20, 70 - 10.0 * k) for k in range(5)))
+    assert up.heading == 0.0
+
+
+def test_what_keeps_within_a_quarter_of_its_height_stands() -> None:
+    trembling = [(10.0 + k % 2 * 4, 20, 20.0 + k % 2 * 4, 40) for k in range(9)]
+    assert course(*trembling).stands == 1
+    assert course(*trembling).standing_s == 4.0
+    assert course(*trembling).heading is None
+    leaving = [*trembling, *((30.0 + 20 * k, 20, 40.0 + 20 * k, 40) for k in range(4))]
+    assert course(*leaving).stands == 0
+    assert course(*leaving).standing_s == 4.0
+    assert course(*trembling[:1]).speed is None
+
+
+@given(st.floats(1e-9, 1e12))
+def test_reach_is_the_least_power_of_two_that_holds_a_length(seconds: float) -> None:
+    reach = courses.reach(seconds)
+    assert seconds <= 2.0**reach
+    assert reach == 0 or seconds > 2.0 ** (reach - 1)
+
+
+def test_a_foot_below_the_picture_is_at_its_edge(tmp_path: Path) -> None:
+    """An object that the picture's lower edge cuts is in a region that goes down to that edge."""
+    with Case.open(tmp_path, create=True) as case:
+        cut = [Point(k, k, k / 4, (10.0, 30.0, 20.0, 49.0), "detected", 0.5, "person") for k in range(4)]
+        add_exhibit(
+            case, case.begin_run(RECORD), 1, [Track("person", "person", tuple(cut), 0.5, 4)], width=64, height=48
+        )
+    with Reader.open(tmp_path) as reader:
+        for region, there in (("0%,90%,100%,90%,100%,100%,0%,100%", 1), ("0,0,64,0,64,47,0,47", 0)):
+            query = EventQuery(regions=(parse_region(region, ""),))
+            assert len(reader.events(query)) == there
+
+
+# ---- old cases, altered rows
+
+
+def older(folder: Path) -> None:
+    """Take a case back to the version before courses."""
+    db = sqlite3.connect(folder / "case.db")
+    db.executescript("DROP TABLE courses; DELETE FROM migrations WHERE name LIKE '0008%';")
+    db.close()
+
+
+def dump(folder: Path) -> list[Any]:
+    db = sqlite3.connect(folder / "case.db")
+    rows = db.execute("SELECT * FROM courses ORDER BY stream, track").fetchall()
+    db.close()
+    return rows
+
+
+def small_case(folder: Path) -> None:
+    with Case.open(folder, create=True) as case:
+        run = case.begin_run(RECORD)
+        add_exhibit(case, run, 1, [small_track(5, 20), small_track(30, 90)])
+        add_exhibit(case, run, 2, [small_track(50, 60)], rotation=90)
+
+
+def test_an_older_case_gets_the_courses_that_a_new_scan_would_write(tmp_path: Path) -> None:
+    small_case(tmp_path)
+    before = dump(tmp_path)
+    assert len(before) == 3
+    older(tmp_path)
+    with pytest.raises(CaseError, match="older version"):
+        Reader.open(tmp_path)
+    Case.open(tmp_path).close()
+    assert dump(tmp_path) == before
+
+
+def test_a_step_that_is_killed_while_it_fills_its_table_is_done_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rule A11: the table and what is in it come together or not at all."""
+    small_case(tmp_path)
+    before = dump(tmp_path)
+    older(tmp_path)
+
+    def killed(db: sqlite3.Connection) -> None:
+        courses.fill(db)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(schema, "FILLS", dict.fromkeys(schema.FILLS, killed))
+    with pytest.raises(KeyboardInterrupt):
+        Case.open(tmp_path)
+    monkeypatch.undo()
+    db = sqlite3.connect(tmp_path / "case.db")
+    assert db.execute("SELECT count(*) FROM sqlite_master WHERE name = 'courses'").fetchone() == (0,)
+    db.close()
+    Case.open(tmp_path).close()
+    assert dump(tmp_path) == before
+
+
+def test_a_track_whose_points_are_damaged_is_counted_as_left_out(tmp_path: Path, cli: Cli) -> None:
+    small_case(tmp_path)
+    older(tmp_path)
+    db = sqlite3.connect(tmp_path / "case.db")
+    db.execute("UPDATE track_points SET points = x'01ff' WHERE track = 2")
+    db.commit()
+    db.close()
+    Case.open(tmp_path).close()
+    result = cli("events", "--case", tmp_path, "--region", "0,0,700,0,700,400,0,400")
+    assert result.status == 0
+    assert "1 track left out: the points are damaged" in result.err
+    assert "E0001" in result.out
+    assert "E0002" not in result.out
+
+
+# ---- speed
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("busy") / "case"
+    bench.build(folder, 60_000, 12)
+    return folder
+
+
+def plans(folder: Path, query: EventQuery) -> list[str]:
+    """What SQLite says of every statement that a query needs."""
+    found: list[str] = []
+    with Reader.open(folder) as reader:
+        plain = reader._select
+
+        def select(statement: str, values: Any = ()) -> list[tuple[Any, ...]]:
+            found.extend(row[3] for row in plain(f"EXPLAIN QUERY PLAN {statement}", values))
+            return plain(statement, values)
+
+        reader._select = select  # type: ignore[method-assign]
+        reader.events(query)
+    return found
+
+
+@pytest.mark.parametrize("name", [name for name, query in bench.queries().items() if query.by_course])
+def test_what_is_large_is_sought_by_index(busy: Path, name: str) -> None:
+    """No table that grows with the footage is read from end to end, whatever is asked."""
+    query = bench.queries()[name]
+    assert isinstance(query, EventQuery)
+    found = plans(busy, query)
+    scans = [line for line in found if line.startswith("SCAN") and " VIRTUAL TABLE " not in line]
+    small = ("SCAN exhibit", "SCAN stream", "SCAN clock_", "SCAN observation", "SCAN CONSTANT ROW", "SCAN problems")
+    assert [line for line in scans if not line.startswith(small)] == []
+    timed = query.since_s is not None or query.wall is not None
+    wanted = "SEARCH c USING PRIMARY KEY (stream=? AND reach=? AND start_s>? AND start_s<?)"
+    assert (wanted in found) == timed
+    assert timed or "SEARCH c USING PRIMARY KEY (stream=?)" in found
+
+
+def test_a_search_takes_a_blink(busy: Path) -> None:
+    for name, query in bench.queries().items():
+        bench.ask(busy, query)
+        begun = time.perf_counter()
+        bench.ask(busy, query)
+        assert time.perf_counter() - begun < 1.0, name
+
+
+def test_what_is_found_in_a_busy_case_is_what_the_slow_twin_finds(busy: Path) -> None:
+    query = bench.queries()["door + person + ten minutes of each stream"]
+    with Reader.open(busy) as reader:
+        found = {track for item in reader.events(query) for track in item["tracks"]}
+        corners = naive.exact([(512, 432), (640, 432), (640, 540), (512, 540)])
+        wanted = {
+            item["id"]
+            for item in reader.tracks(TrackQuery(classes=("person",), since_s=600.0, until_s=1200.0))
+            if naive.visit(naive.course_of(item, (1280, 720, 0), query), corners) is not None
+        }
+    assert found == wanted
+    assert found
