@@ -181,7 +181,7 @@ def annotate(
                 "drawn_on_frames": dict(sorted(drawn.items())),
                 "legend": LEGEND,
                 "band_below_picture": band,
-                "boxes": "of the tracks' points; between two points laid on a straight line over time, and dashed there",
+                "boxes": "of the tracks' points; between two of them on a straight line over time, and dashed there",
                 "not_drawn": "tracks that a rule dropped, and single detections: see 'vidreview why'",
             }
         }

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from vidreview.clips.courses import SAME_S, Box, Course, Placer, around, middle
+from vidreview.clips.courses import SAME_S, Box, Course, Placer, around
 from vidreview.clips.viewing import Prepared
 
 What = Literal["persons", "vehicles", "all"]
@@ -25,8 +25,11 @@ ONCE_S: Final = 0.6
 #: so much of its own size a second it may have moved meanwhile, and so much at most
 DRIFT: Final = 0.6
 MOST_DRIFT: Final = 1.0
-#: a detection that overlaps the box of a kept track so much is of that track
+#: a detection that overlaps the box of a covered track so much adds nothing to it
 SAME: Final = 0.5
+#: of each look, the detection that overlaps the box of a kept track most, and so much, is of that track: its box may
+#: be that of the motion about it, which is larger
+OF_KEPT: Final = 0.3
 #: labels on which a person sits in the open
 RIDDEN: Final = frozenset(("bicycle", "motorcycle"))
 _CLASSES: Final = {"persons": ("person",), "vehicles": ("vehicle",), "all": ("person", "vehicle")}
@@ -116,6 +119,11 @@ class Cover:
         self._sightings += [one for k, one in enumerate(relevant) if k not in own]
         self._sightings.sort(key=lambda one: (one.seconds, one.box))
 
+    def in_view(self) -> set[str]:
+        """Names of the kept tracks that are on one of the pictures."""
+        times = [self.ready.seconds(0), self.ready.seconds(len(self.ready.stretch) - 1)]
+        return {placer.course.name for placer in self._kept if placer.reach(times[0], times[1]) is not None}
+
     def kept(self, number: int) -> list[Box]:
         """Boxes of the kept tracks on a picture, unmoved."""
         seconds = self.ready.seconds(number)
@@ -174,7 +182,7 @@ class Cover:
             for placer in self._kept:
                 where = placer.at(one.seconds)
                 share = 0.0 if where is None else overlap(one.box, where.box)
-                if share >= SAME:
+                if share >= OF_KEPT:
                     key = placer.course.name, one.seconds
                     best[key] = max(best.get(key, (0.0, k)), (share, k))
         return {k for _, k in best.values()}
@@ -267,6 +275,3 @@ def recorded(cover: Cover) -> list[dict[str, Any]]:
                 }
             )
     return listed
-
-
-__all__ = ["Cover", "Sighting", "Wanted", "inside", "middle", "overlap", "recorded", "sightings_of", "widened"]

@@ -172,8 +172,8 @@ def _numbers(ready: Prepared) -> list[int]:
 
 def _bgr(picture: Planes) -> Pixels:
     flat = picture.buffer.reshape(-1, picture.width)
-    shown: Pixels = cv2.cvtColor(flat, cv2.COLOR_YUV2BGR_I420)
-    return shown
+    shown: Any = cv2.cvtColor(flat, cv2.COLOR_YUV2BGR_I420)
+    return np.asarray(shown, np.uint8)
 
 
 def _stored(ready: Prepared, box: Box) -> Box:
@@ -196,7 +196,7 @@ class _After:
             return
         self.looks += 1
         kept = self._cover.kept(number)
-        for score, box, label in self._look(frame.to_ndarray(format="bgr24")):
+        for score, box, label in self._look(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)):
             stored = _stored(self._ready, box)
             if not self._cover.wanted.includes(CLASS_OF_LABEL[label], label):
                 continue
@@ -222,7 +222,7 @@ def _record(ready: Prepared, cover: Cover, redaction: Redaction, looked: int, af
             f"means of at most {BLOCKS} blocks along the longer side of a box, none smaller than {BLOCK_PX} pixels, "
             f"rounded to steps of {ROUNDED}, then smoothed: finer detail is not in the copy, rough colours are"
         )
-    left = [
+    left: list[dict[str, Any]] = [
         {
             "pts": ready.tick(number),
             "seconds": round(ready.seconds(number), 6),
@@ -240,6 +240,7 @@ def _record(ready: Prepared, cover: Cover, redaction: Redaction, looked: int, af
             "covered": wanted.what,
             "unrecognised_motion_covered": wanted.motion,
             "kept_tracks": sorted(wanted.keep),
+            "kept_tracks_not_in_view": sorted(wanted.keep - cover.in_view()),
             "method": redaction.method,
             "how": how,
             "widened": f"{MARGIN:.0%} of a box on each side, and by where it was {SWEEP_S} s before and after",
