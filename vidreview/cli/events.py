@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from vidreview.cli.common import case_option, clock, json_option, print_json, safe
-from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_recorded, print_table
+from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_recorded, print_table, tell_of_colours
 
 
 @click.command("events")
@@ -39,7 +39,8 @@ def command(case: Path, as_json: bool, **filters: Any) -> None:
 
     with Reader.open(case) as reader:
         check_filters(reader, filters)
-        found = reader.events(EventQuery(**filters))
+        query = EventQuery(**filters)
+        found = reader.events(query)
         if as_json:
             print_json(found)
         elif not found:
@@ -56,6 +57,7 @@ def command(case: Path, as_json: bool, **filters: Any) -> None:
             if left:
                 words = "exhibits were" if left != 1 else "exhibit was"
                 click.echo(f"{left} {words} not read or not finished: see 'vidreview coverage'.")
+        tell_of_colours(reader, query, for_programs=as_json)
 
 
 def _print(found: list[dict[str, Any]]) -> None:

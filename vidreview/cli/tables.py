@@ -12,6 +12,7 @@ from vidreview.cli.common import Share, TimeType, plain_terminal, safe
 from vidreview.errors import UsageError
 
 if TYPE_CHECKING:
+    from vidreview.index.filters import ItemQuery
     from vidreview.index.query import Reader
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -20,6 +21,16 @@ CLASSES = ("person", "vehicle", "motion")
 
 #: what every list of leads ends with (rule E1)
 LEADS = "These are leads for a person to look at, not identifications."
+
+
+colour_option = click.option(
+    "--colour",
+    "colours",
+    multiple=True,
+    metavar="NAME",
+    help="Only what shows this colour (red; of a person upper:red or lower:blue); may be repeated, any of them counts. "
+    "Light changes colours.",
+)
 
 
 def filter_options(function: Function) -> Function:
@@ -45,6 +56,7 @@ def filter_options(function: Function) -> Function:
             type=Share(1),
             help="Only what scores at least this; motion has no score and is left out.",
         ),
+        colour_option,
         click.option("--limit", type=click.IntRange(1, 2**31), help="Print at most this many."),
     ]
     for option in reversed(options):
@@ -70,6 +82,28 @@ def check_filters(reader: Reader, values: dict[str, Any]) -> None:
         if index not in there:
             known = ", ".join(str(one) for one in sorted(there)) or "none"
             raise UsageError(f"no exhibit that was asked for has a stream {index}; there are: {known}")
+
+
+def tell_of_colours(reader: Reader, query: ItemQuery, *, for_programs: bool) -> None:
+    """After a list that was filtered by colour: what that is worth, and what has none (rule E1).
+
+    On stderr where stdout is for programs.
+    """
+    from vidreview.index.looks import CAVEAT
+
+    if not query.colours:
+        return
+    counts = reader.looked_at(query)
+    words = {
+        "no_look": "have no stored look (not looked at while in view, or scanned by an older version: scan the exhibit "
+        "into another case to have it)",
+        "no_colours": "were seen in pictures without colours (infrared, a grey camera, light of one colour)",
+        "cast": "were seen in pictures that lean to one colour as a whole",
+    }
+    told = [f"{counts[key]} {what}" for key, what in words.items() if counts[key]]
+    click.echo(CAVEAT, err=for_programs)
+    if told:
+        click.echo(f"Of what the other filters list: {'; '.join(told)}.", err=for_programs)
 
 
 def nothing_recorded(reader: Reader, what: str, filtered: bool) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidreview.cli.common import case_option, clock, json_option, print_json, safe
-from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_recorded, print_table
+from vidreview.cli.tables import LEADS, check_filters, filter_options, nothing_recorded, print_table, tell_of_colours
 from vidreview.errors import UsageError
 
 if TYPE_CHECKING:
@@ -57,6 +57,7 @@ def command(case: Path, form: str, as_json: bool, **filters: Any) -> None:
             print_json(list(reader.tracks(query)))
         else:
             _print(reader, query, filters)
+        tell_of_colours(reader, query, for_programs=as_json or form == "mot")
 
 
 def mot_lines(reader: Reader, query: TrackQuery) -> Iterator[str]:

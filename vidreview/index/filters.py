@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
+from vidreview.index.looks import colour_clause
 from vidreview.index.rows import storable
 
 #: what ``--order`` may be → SQL over events or tracks (``item``), their stream and exhibit
@@ -39,6 +40,8 @@ class ItemQuery:
     min_score: float | None = None
     order: str = "start"
     limit: int | None = None
+    #: "red", "upper:red": what shows one of these; see ``index.looks``
+    colours: tuple[str, ...] = ()
 
     def where(self) -> tuple[str, list[Any]]:
         """The filter as SQL and its values."""
@@ -67,6 +70,9 @@ class ItemQuery:
         ):
             if bound is not None:
                 add(clause, bound)
+        if self.colours:
+            clause, given = colour_clause(self.colours, of_events=isinstance(self, EventQuery))
+            add(clause, *given)
         return " AND ".join(clauses) or "true", values
 
 

@@ -22,6 +22,7 @@ from vidreview.index.clocks import CaseClocks
 from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
 from vidreview.index.instant import Place, instant
 from vidreview.index.ledger import ledger
+from vidreview.index.looked import LooksReader
 from vidreview.index.rows import file_name
 
 _WHERE_FROM = "JOIN streams stream ON stream.id = item.stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit"
@@ -82,7 +83,7 @@ class EventPlace:
     peak_frame: int
 
 
-class Reader:
+class Reader(LooksReader):
     """A case open for reading; writes nothing into it, and sees one state of it from first query to last."""
 
     def __init__(self, folder: Path, db: sqlite3.Connection) -> None:
