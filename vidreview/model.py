@@ -144,6 +144,52 @@ class Point:
     label: str | None = None
 
 
+#: what a track's look says of the light: the pictures had colours; all of them lean to one; they had none
+Light = Literal["colours", "cast", "none"]
+#: what a colour may be said of
+Part = Literal["whole", "upper", "lower"]
+
+
+@dataclass(frozen=True, slots=True)
+class NamedColour:
+    """A colour that an object, or a half of a person, shows."""
+
+    part: Part
+    #: one of the eleven basic names
+    name: str
+    #: share of the part's picture, 0..1
+    share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Crop:
+    """A reduced and re-encoded picture of an object: internal, to be looked through, no evidence (rule D4)."""
+
+    #: number, ticks and seconds of the frame
+    frame: int
+    pts: int
+    seconds: float
+    #: xyxy, whole pixels of the stored picture
+    box: tuple[int, int, int, int]
+    #: by which it was chosen, 0..1
+    quality: float
+    jpeg: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class TrackLook:
+    """What a track's object looks like, over several looks at it."""
+
+    #: how many looks it rests on
+    looks: int
+    light: Light
+    #: form: vidreview/looks/describe.py
+    descriptor: bytes
+    colours: tuple[NamedColour, ...]
+    #: the best first
+    crops: tuple[Crop, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Track:
     """One object's course through one stream."""
@@ -160,6 +206,20 @@ class Track:
     stationary: bool = False
     #: why it is unused material and not part of an event (rule E4); None when it is part of one
     dropped: str | None = None
+    #: numbers that its tracker gave to the pieces it was joined from
+    pieces: tuple[int, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """Where a track in the making was seen on one frame."""
+
+    #: number that its tracker gave to it
+    piece: int
+    #: xyxy
+    box: tuple[float, float, float, float]
+    #: detection score, None where only movement was seen
+    score: float | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "probe": ("probe", "Say what each file is: container, streams, codec, rate, time problems."),
     "events": ("events", "List and filter the events of a case."),
     "tracks": ("tracks", "List and filter single objects; write MOT text."),
+    "similar": ("similar", "Rank tracks by how alike they look: a lead."),
     "coverage": ("coverage", "Show the ledger: seconds of every stream by state."),
     "clock": ("clock", "Record what a recorder's clock showed: displayed, corrected and UTC times."),
     "why": ("why", "Explain one instant: motion gate, detections, tracks, and what dropped them."),

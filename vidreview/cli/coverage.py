@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from vidreview.cli.common import case_option, json_option, place, print_json, safe
-from vidreview.cli.tables import check_filters, print_table
+from vidreview.cli.filters import check_filters
+from vidreview.cli.tables import print_table
 
 
 @click.command("coverage")

@@ -10,7 +10,7 @@ import click
 from vidreview.cli.common import case_option, clock, json_option, print_json, safe
 from vidreview.cli.filters import check_filters, filter_options
 from vidreview.cli.review import review_words
-from vidreview.cli.tables import LEADS, nothing_recorded, print_table, say_left_out
+from vidreview.cli.tables import LEADS, nothing_recorded, print_table, say_left_out, tell_of_colours
 
 
 @click.command("events")
@@ -65,6 +65,7 @@ def command(case: Path, as_json: bool, **filters: Any) -> None:
             if left:
                 words = "exhibits were" if left != 1 else "exhibit was"
                 click.echo(f"{left} {words} not read or not finished: see 'vidreview coverage'.")
+        tell_of_colours(reader, query, for_programs=as_json)
 
 
 def _print(found: list[dict[str, Any]]) -> None:

@@ -143,6 +143,15 @@ def _of_day(match: re.Match[str]) -> int | None:
     return round((hours * 3600 + minutes * 60 + seconds) * 10**6)
 
 
+colour_option = click.option(
+    "--colour",
+    "colours",
+    multiple=True,
+    metavar="NAME",
+    help="Only what shows this colour (red; of a person upper:red or lower:blue); repeatable. Light changes colours.",
+)
+
+
 def _options() -> list[Callable[[Function], Function]]:
     option, number = click.option, Share()
     shape = "x1,y1,x2,y2,… in pixels or 10%,20%,… of the picture as it is shown, or a name of regions.toml"
@@ -247,6 +256,7 @@ def _options() -> list[Callable[[Function], Function]]:
         option(
             "--stationary/--moving", "standing", default=None, help="Only what stood from first to last, or did not."
         ),
+        colour_option,
         option(
             "--review",
             "reviews",

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 import click
 
 from vidreview.cli.common import plain_terminal
-from vidreview.cli.filters import check_filters as check_filters
-from vidreview.cli.filters import filter_options as filter_options
 
 if TYPE_CHECKING:
     from vidreview.index.filters import ItemQuery
@@ -18,6 +16,28 @@ if TYPE_CHECKING:
 
 #: what every list of leads ends with (rule E1)
 LEADS = "These are leads for a person to look at, not identifications."
+
+
+def tell_of_colours(reader: Reader, query: ItemQuery, *, for_programs: bool) -> None:
+    """After a list that was filtered by colour: what that is worth, and what has none (rule E1).
+
+    On stderr where stdout is for programs.
+    """
+    from vidreview.index.looks import CAVEAT
+
+    if not query.colours:
+        return
+    counts = reader.looked_at(query)
+    words = {
+        "no_look": "have no stored look (not looked at while in view, or scanned by an older version: scan the exhibit "
+        "into another case to have it)",
+        "no_colours": "were seen in pictures without colours (infrared, a grey camera, light of one colour)",
+        "cast": "were seen in pictures that lean to one colour as a whole",
+    }
+    told = [f"{counts[key]} {what}" for key, what in words.items() if counts[key]]
+    click.echo(CAVEAT, err=for_programs)
+    if told:
+        click.echo(f"Of what the other filters list: {'; '.join(told)}.", err=for_programs)
 
 
 def nothing_recorded(reader: Reader, what: str, filtered: bool) -> str:

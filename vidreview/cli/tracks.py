@@ -10,7 +10,7 @@ import click
 
 from vidreview.cli.common import case_option, clock, json_option, print_json, safe
 from vidreview.cli.filters import check_filters, filter_options
-from vidreview.cli.tables import LEADS, nothing_recorded, print_table, say_left_out
+from vidreview.cli.tables import LEADS, nothing_recorded, print_table, say_left_out, tell_of_colours
 from vidreview.errors import UsageError
 
 if TYPE_CHECKING:
@@ -61,6 +61,7 @@ def command(case: Path, form: str, as_json: bool, **filters: Any) -> None:
             print_json(list(reader.tracks(query)))
         else:
             _print(reader, query)
+        tell_of_colours(reader, query, for_programs=as_json or form == "mot")
 
 
 def mot_lines(reader: Reader, query: TrackQuery) -> Iterator[str]:

@@ -13,6 +13,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
+from vidreview.index.looks import colour_clause
 from vidreview.index.reviews import STATE
 from vidreview.index.rows import storable
 from vidreview.index.spans import WallClock
@@ -94,6 +95,8 @@ class ItemQuery:
     regions_file: Path | None = None
     order: str = "start"
     limit: int | None = None
+    #: "red", "upper:red": what shows one of these; see ``index.looks``
+    colours: tuple[str, ...] = ()
 
     @property
     def wall(self) -> WallClock | None:
@@ -166,6 +169,10 @@ class ItemQuery:
             values += self.labels
         if self.standing is not None:
             clauses.append(f"c.stands = {int(self.standing)}")
+        if self.colours:
+            clause, given = colour_clause(self.colours)
+            clauses.append(f"c.track IN ({clause})")
+            values += given
         if self.headings:
             # the angle between two headings, whichever way round is shorter
             angle = "abs(abs(c.heading - ?) - 360 * (abs(c.heading - ?) > 180)) <= ?"

@@ -22,6 +22,7 @@ from vidreview.index.clocks import CaseClocks
 from vidreview.index.filters import EVENT_ORDERS, ORDERS, EventQuery, ItemQuery, TrackQuery, by_name
 from vidreview.index.instant import Place, instant
 from vidreview.index.ledger import ledger
+from vidreview.index.looked import LooksReader
 from vidreview.index.objects import Objects, objects
 from vidreview.index.reported import Reported
 from vidreview.index.reviews import current, review_fields
@@ -105,7 +106,7 @@ class LeftOut:
     uncharted: int = 0
 
 
-class Reader:
+class Reader(LooksReader):
     """A case open for reading; writes nothing into it, and sees one state of it from first query to last."""
 
     def __init__(self, folder: Path, db: sqlite3.Connection) -> None:

@@ -316,6 +316,36 @@ ALTER TABLE reviews ADD COLUMN start_pts INTEGER;
 ALTER TABLE reviews ADD COLUMN class TEXT;
 """
 
+_LOOKS = """
+-- what the object of a track looks like: a descriptor to search by, colours, and small pictures; see docs/looks.md
+CREATE TABLE looks (
+    track INTEGER PRIMARY KEY REFERENCES tracks(id) ON DELETE CASCADE,
+    looks INTEGER NOT NULL,             -- how many it rests on
+    light TEXT NOT NULL CHECK (light IN ('colours', 'cast', 'none')),
+    descriptor BLOB NOT NULL            -- form: vidreview/looks/describe.py
+);
+CREATE TABLE look_colours (
+    colour TEXT NOT NULL,
+    part TEXT NOT NULL CHECK (part IN ('whole', 'upper', 'lower')),
+    track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
+    share REAL NOT NULL,                -- of the part's picture
+    PRIMARY KEY (colour, part, track)
+) WITHOUT ROWID;
+CREATE INDEX look_colours_by_track ON look_colours (track);
+-- apart from looks, so that comparing those of a whole case does not read pictures
+CREATE TABLE look_crops (
+    track INTEGER NOT NULL REFERENCES tracks(id) ON DELETE CASCADE,
+    position INTEGER NOT NULL,          -- 0 is the best
+    frame INTEGER NOT NULL,
+    pts INTEGER NOT NULL,
+    seconds REAL NOT NULL,
+    x1 INTEGER NOT NULL, y1 INTEGER NOT NULL, x2 INTEGER NOT NULL, y2 INTEGER NOT NULL,
+    quality REAL NOT NULL,
+    jpeg BLOB NOT NULL,                 -- reduced and encoded again: internal, no evidence (rule D4)
+    PRIMARY KEY (track, position)
+);
+"""
+
 #: (name, SQL) in order; released steps are never edited, only added to
 MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0001 first tables", _FIRST),
@@ -326,6 +356,7 @@ MIGRATIONS: tuple[tuple[str, str], ...] = (
     ("0006 seals", _SEALS),
     ("0007 watched frames", _WATCHED),
     ("0008 courses of tracks", courses.TABLE),
+    ("0009 looks", _LOOKS),
     ("0010 reviews of marks files", _REVIEWED),
 )
 

@@ -10,6 +10,7 @@ from itertools import groupby
 from typing import Any, Final
 
 _STREAMS = "SELECT id FROM streams WHERE exhibit = ?"
+_TRACKS = f"SELECT id FROM tracks WHERE stream IN ({_STREAMS})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,9 @@ TABLES: Final = (
     Sealed("events", ("id",), f"stream IN ({_STREAMS})"),
     Sealed("event_tracks", ("event", "position"), f"event IN (SELECT id FROM events WHERE stream IN ({_STREAMS}))"),
     Sealed("provisional_events", ("id",), f"stream IN ({_STREAMS})"),
+    Sealed("looks", ("track",), f"track IN ({_TRACKS})"),
+    Sealed("look_colours", ("track", "part", "colour"), f"track IN ({_TRACKS})"),
+    Sealed("look_crops", ("track", "position"), f"track IN ({_TRACKS})"),
     Sealed("watched", ("stream", "first"), f"stream IN ({_STREAMS})"),
     Sealed("detections", ("stream", "number"), f"stream IN ({_STREAMS})"),
 )

@@ -7,11 +7,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from vidreview.index import courses, points
+from vidreview.index.looks import insert_look
 from vidreview.index.rows import DetectionRow, canonical, event_columns, insert, insert_problems, real
 from vidreview.index.writer import Writer
 
 if TYPE_CHECKING:
-    from vidreview.model import Coverage, Event, StreamInfo, Track
+    from vidreview.model import Coverage, Event, StreamInfo, Track, TrackLook
 
 
 class StreamWriter(Writer):
@@ -70,8 +71,13 @@ class StreamWriter(Writer):
         with self._transaction() as db:
             insert(db, "watched", stream=stream, first=first, first_s=first_s, last_s=last_s, frames=frames)
 
-    def add_tracks(self, stream: int, tracks: Sequence[Track]) -> list[int]:
-        """Append tracks of a stream, dropped ones too; the rows they are in. ``Case.number`` numbers them."""
+    def add_tracks(
+        self, stream: int, tracks: Sequence[Track], looks: Sequence[TrackLook | None] | None = None
+    ) -> list[int]:
+        """Append tracks of a stream, dropped ones too; the rows they are in. ``Case.number`` numbers them.
+
+        ``looks`` are what their objects look like, in the order of ``tracks``.
+        """
         with self._transaction() as db:
             first = self._next(db, "tracks")
             rows = list(range(first, first + len(tracks)))
@@ -102,6 +108,9 @@ class StreamWriter(Writer):
                     for row, track, blob in zip(rows, tracks, blobs, strict=True)
                 ),
             )
+            for row, one in zip(rows, looks or (), strict=looks is not None):
+                if one is not None:
+                    insert_look(db, row, one)
         return rows
 
     def add_events(self, stream: int, events: Sequence[Event], track_rows: Sequence[int]) -> None:

@@ -20,6 +20,8 @@ from vidreview.pipeline.stream import GateWalk, Seen, StreamWalk, frames_ahead
 
 #: raw detections are handed over in batches of about this many
 BATCH = 2000
+#: tracks are handed over with their looks, so many at once at most
+TOGETHER = 200
 #: footage is reported after so many seconds of it, or of work
 REPORT_S = 1.0
 
@@ -119,6 +121,7 @@ class _Stream:
             yield say.Rows(self.position, rows)
         self._spent("detect", walk.detect_s)
         self._spent("track", walk.track_s)
+        self._spent("look", walk.look_s)
         yield say.Progress(self.share * (self.position + 1), max(0.0, coverage.duration_s - self._reported))
         events = assemble(self._seen, stream.time_base, task.settings.merge_gap_s)
         yield say.StreamDone(self.position, events, coverage)
@@ -127,7 +130,10 @@ class _Stream:
         if tracks:
             self._seen += [a for k, t in enumerate(tracks, self._tracks) if (a := appearance(k, t)) is not None]
             self._tracks += len(tracks)
-            yield say.Tracks(self.position, tracks)
+            looks = self.walk.looks_of(tracks)
+            for first in range(0, len(tracks), TOGETHER):
+                part = slice(first, first + TOGETHER)
+                yield say.Tracks(self.position, tracks[part], looks[part])
 
     def _watch(self, item: Seen, looked: bool) -> Iterator[say.Message]:
         """Note what the gate said of a frame."""

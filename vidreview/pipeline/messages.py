@@ -16,7 +16,8 @@ import numpy as np
 
 from vidreview.evidence import Exhibit
 from vidreview.index import DetectionRow
-from vidreview.model import Coverage, Event, FileInfo, Track
+from vidreview.index.looks import check_look
+from vidreview.model import Coverage, Event, FileInfo, Track, TrackLook
 from vidreview.settings import ScanSettings
 
 
@@ -94,6 +95,16 @@ class Tracks(msgspec.Struct, frozen=True, tag=True):
 
     stream: int
     tracks: list[Track]
+    #: what the object of each looks like, None where no look was taken
+    looks: list[TrackLook | None]
+
+    def __post_init__(self) -> None:
+        """Raise ValueError for looks that no worker of ours would send: they are shown to people."""
+        if len(self.looks) != len(self.tracks):
+            raise ValueError(f"{len(self.tracks)} tracks with {len(self.looks)} looks")
+        for one in self.looks:
+            if one is not None:
+                check_look(one)
 
 
 class StreamDone(msgspec.Struct, frozen=True, tag=True):

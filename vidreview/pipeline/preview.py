@@ -77,7 +77,7 @@ def preview(path: Path, stream: StreamInfo, settings: ScanSettings, detector: De
             return
         pictures = _Pictures(path, stream, index)
         for stretch in stretches(index):
-            walk = StreamWalk(stream, settings, detector)
+            walk = StreamWalk(stream, settings, detector, keep=False)
             with ahead(GateWalk(pictures.of(stretch), settings), frames_ahead(stream)) as watched:
                 tracks = [track for item in watched for track in walk.step(item)]
             tracks += walk.finish()

@@ -155,7 +155,7 @@ class Record:
             place = one.streams[message.stream]
             case.add_watched(place, message.first, message.first_s, message.last_s, message.frames)
         elif isinstance(message, say.Tracks):
-            one.tracks[message.stream] += case.add_tracks(one.streams[message.stream], message.tracks)
+            one.tracks[message.stream] += case.add_tracks(one.streams[message.stream], message.tracks, message.looks)
         elif isinstance(message, say.StreamDone):
             stream = one.streams[message.stream]
             case.add_events(stream, message.events, one.tracks[message.stream])

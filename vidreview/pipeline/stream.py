@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from vidreview.detect import Detector
 from vidreview.detect.look import Look, look
 from vidreview.index import DetectionRow
-from vidreview.model import LABELS, Frame, Motion, StreamInfo, Track
+from vidreview.looks import Albums
+from vidreview.model import LABELS, Detections, Frame, Motion, Pixels, StreamInfo, Track, TrackLook
 from vidreview.motion import MotionGate, clock_share
 from vidreview.pipeline.ahead import ahead
 from vidreview.settings import ScanSettings
@@ -80,13 +81,15 @@ class GateWalk:
 class StreamWalk:
     """The second half: detector and tracker."""
 
-    def __init__(self, stream: StreamInfo, settings: ScanSettings, detector: Detector) -> None:
+    def __init__(self, stream: StreamInfo, settings: ScanSettings, detector: Detector, *, keep: bool = True) -> None:
+        """Without ``keep`` it is not noted what objects look like."""
         self.settings, self.detector, self.rotation = settings, detector, stream.rotation
         self.tracker = Tracker(settings.high_score, Verdicts(settings.min_track_s, settings.min_motion_s))
+        self.albums = Albums(stream.rotation) if keep else None
         #: frames the detector was given
         self.looks = 0
-        #: seconds spent in the detector, the conversion of its pictures included, and in the tracker
-        self.detect_s = self.track_s = 0.0
+        #: seconds spent in the detector, the conversion of its pictures included, in the tracker, and in noting looks
+        self.detect_s = self.track_s = self.look_s = 0.0
         #: raw detections not yet taken
         self.rows: list[DetectionRow] = []
         # the last look that was due, and the last one at a whole picture
@@ -95,9 +98,9 @@ class StreamWalk:
 
     def step(self, seen: Seen) -> list[Track]:
         """Take in one frame; returns the tracks that are over for good."""
-        began, detect_s = time.perf_counter(), self.detect_s
+        began, other_s = time.perf_counter(), self.detect_s + self.look_s
         tracks = self._step(seen)
-        self.track_s += time.perf_counter() - began - (self.detect_s - detect_s)
+        self.track_s += time.perf_counter() - began - (self.detect_s + self.look_s - other_s)
         return tracks
 
     def _step(self, seen: Seen) -> list[Track]:
@@ -107,7 +110,8 @@ class StreamWalk:
             self.tracker.cut()
         self.tracker.size = (frame.luma.shape[1], frame.luma.shape[0])
         clock = (frame.number, frame.time.pts, frame.seconds)
-        found = None
+        found: Detections | None = None
+        picture: Pixels | None = None
         whole = self._due(frame, motion)
         places = self.tracker.unnamed(frame.seconds, CLOSER_LOOKS) if whole or len(motion.blobs) else []
         if whole and not places and frame.seconds - self._whole_s < WHOLE_S:
@@ -120,16 +124,25 @@ class StreamWalk:
                 self._looked_s = self._whole_s = frame.seconds
             self.looks += 1
             began = time.perf_counter()
-            one = look(self.detector, frame.to_bgr(), self.rotation, places, whole=whole)
+            picture = frame.to_bgr()
+            one = look(self.detector, picture, self.rotation, places, whole=whole)
             self.detect_s += time.perf_counter() - began
             found = one.detections
             self._note(clock, one)
         self.tracker.update(clock, found, motion.blobs, whole=whole)
+        if picture is not None and self.albums is not None:
+            began = time.perf_counter()
+            self.albums.look(picture, self.tracker.sightings(frame.number), clock)
+            self.look_s += time.perf_counter() - began
         return self._without_clock(self.tracker.drain(frame.seconds))
 
     def finish(self) -> list[Track]:
         """The stream is over; returns the tracks that are left."""
         return self._without_clock(self.tracker.finish())
+
+    def looks_of(self, tracks: list[Track]) -> list[TrackLook | None]:
+        """What the objects of finished tracks look like; to be asked once of each."""
+        return [None if self.albums is None else self.albums.close(track) for track in tracks]
 
     def take_rows(self) -> list[DetectionRow]:
         """The raw detections since the last call."""

@@ -60,6 +60,7 @@ class Verdicts:
             detections=track.detections,
             stationary=stationary,
             dropped=dropped,
+            pieces=track.pieces,
         )
 
     def _recognised(self, track: Live) -> bool:

@@ -136,6 +136,13 @@ class Live:
     stirred: int = 0
     #: which unbroken part of the recording it was last seen in
     part: int = 0
+    #: keys of what it was found to continue
+    earlier: tuple[int, ...] = ()
+
+    @property
+    def pieces(self) -> tuple[int, ...]:
+        """Keys of all that it was joined from, its own last."""
+        return (*self.earlier, self.key)
 
     @staticmethod
     def begin(key: int, clock: tuple[int, int, float], box: Float, error: float) -> Live:
@@ -236,6 +243,7 @@ class Live:
     def take_history(self, earlier: Live) -> None:
         """``earlier`` was this same object before: its course and its votes come first."""
         self.course = earlier.course.before(self.course)
+        self.earlier = (*earlier.pieces, *self.earlier)
         for label, score in earlier.votes.items():
             self.votes[label] = self.votes.get(label, 0.0) + score
         self.ballots += earlier.ballots

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from vidreview.kernels.assign import assign
 from vidreview.kernels.boxes import inside_matrix, iou_matrix
-from vidreview.model import CLASS_OF_LABEL, LABELS, Boxes, Detections, Track
+from vidreview.model import CLASS_OF_LABEL, LABELS, Boxes, Detections, Sighting, Track
 from vidreview.track.judge import Verdicts
 from vidreview.track.link import SHORT_GAP_S, at_edge, link
 from vidreview.track.live import BLOB_ERROR, DETECTED_ERROR, VOTE_SCORE, Live
@@ -208,6 +208,17 @@ class Tracker:
             ):
                 return True
         return False
+
+    def sightings(self, number: int) -> list[Sighting]:
+        """What was seen on the frame of this number, the last: by the detector, or moving without a name so far."""
+        found = []
+        for track in self.live:
+            course = track.course
+            if not course.frames or course.frames[-1] != number or not track.solid:
+                continue
+            if course.sources[-1] == ("detected" if track.named else "motion"):
+                found.append(Sighting(track.key, course.boxes[-1], course.scores[-1]))
+        return found
 
     def drain(self, seconds: float) -> list[Track]:
         """The tracks that are over for good by ``seconds``, in order of their beginning."""
