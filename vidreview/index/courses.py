@@ -136,7 +136,7 @@ def reach(seconds: float) -> int:
 
 def course(track: Sequence[Placed], picture: Picture, stationary: bool) -> Course:
     """The course of a track with one point or more; ``stationary`` is what the tracker says of it."""
-    width, height = picture.upright
+    width, height = map(float, picture.upright)
     boxes = [upright_box(point.box, picture.width, picture.height, picture.rotation) for point in track]
     times = [point.seconds for point in track]
     feet = [(min(max((x1 + x2) / 2, 0.0), width), min(max(y2, 0.0), height)) for x1, _, x2, y2 in boxes]
