@@ -113,6 +113,7 @@ def test_an_untouched_case_is_as_recorded(made: Made, cli: Callable[..., Result]
         "runs": 1,
         "sealed exhibits": 3,
         "recorded rows": 0,
+        "courses": 2,
         "derived": 8,
         "exhibits": 3,
     }

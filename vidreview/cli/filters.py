@@ -109,10 +109,8 @@ class WallTimeType(click.ParamType[int]):
             time = datetime.fromisoformat(text)
         except ValueError:
             self.fail(f"cannot read {text!r} as a date; write 2024-03-01 or 2024-03-01T22:30:00", param, ctx)
-        if time.tzinfo is not None and (time.utcoffset() is None or time.utcoffset().total_seconds() != 0):  # type: ignore[union-attr]
-            self.fail(
-                f"{text!r} has a UTC offset; write the time of the clock that --by names, without one", param, ctx
-            )
+        if time.tzinfo is not None:  # a time of UTC taken for a displayed one would be hours off
+            self.fail(f"{text!r} has a UTC offset; write it without, and name the clock with --by", param, ctx)
         whole_day = bool(re.fullmatch(r"[0-9]{4}-?[0-9]{2}-?[0-9]{2}|[0-9]{4}-?W[0-9]{2}-?[0-9]", text))
         return wall_clock(time) + (_DAY_US - 1 if self._end and whole_day else 0)
 
@@ -253,9 +251,7 @@ def _options() -> list[Callable[[Function], Function]]:
         ),
         option("--min-speed", type=number, help="Only what moved so many of its own heights in a second."),
         option("--max-speed", type=number, help="Only what never moved more of its own heights in a second."),
-        option(
-            "--stationary/--moving", "standing", default=None, help="Only what stood from first to last, or did not."
-        ),
+        option("--stationary/--moving", "standing", default=None, help="Only what stood all the time, or did not."),
         colour_option,
         option(
             "--review",

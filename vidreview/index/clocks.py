@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Final
 
 from vidreview.clocks import (
@@ -226,9 +227,15 @@ def _readings(observations: Sequence[Observation], exhibit: Observed, stream: in
     ]
 
 
+@lru_cache(maxsize=64)
+def _zone(name: str | None) -> Zone:
+    """A zone, one for all recorders in it: what it has worked out of its clock changes holds for each."""
+    return Zone(name)
+
+
 def correction_of(observations: Sequence[Observation]) -> Correction:
     """What the checks among the observations of one recorder say."""
-    zone = Zone(next((one.statement.zone for one in observations if one.statement.zone is not None), None))
+    zone = _zone(next((one.statement.zone for one in observations if one.statement.zone is not None), None))
     checks = [
         Check(
             one.name,

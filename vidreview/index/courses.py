@@ -123,7 +123,9 @@ _NAMES: Final = (
     "used",
     *(f.name for f in fields(Course)),
 )
-_INSERT: Final = f"INSERT INTO courses ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"
+#: in the order of ``row``
+COLUMNS: Final = ", ".join(_NAMES)
+_INSERT: Final = f"INSERT INTO courses ({COLUMNS}) VALUES ({', '.join('?' * len(_NAMES))})"
 
 
 def reach(seconds: float) -> int:
@@ -134,7 +136,7 @@ def reach(seconds: float) -> int:
 
 def course(track: Sequence[Placed], picture: Picture, stationary: bool) -> Course:
     """The course of a track with one point or more; ``stationary`` is what the tracker says of it."""
-    width, height = picture.upright
+    width, height = map(float, picture.upright)
     boxes = [upright_box(point.box, picture.width, picture.height, picture.rotation) for point in track]
     times = [point.seconds for point in track]
     feet = [(min(max((x1 + x2) / 2, 0.0), width), min(max(y2, 0.0), height)) for x1, _, x2, y2 in boxes]
@@ -143,8 +145,10 @@ def course(track: Sequence[Placed], picture: Picture, stationary: bool) -> Cours
     standing = _standing(feet, times, STANDS_WITHIN * own)
     return Course(
         *packed(_cells([(x * GRID / width, y * GRID / height) for x, y in feet])),
-        *(min(foot[axis] for foot in feet) for axis in (0, 1)),
-        *(max(foot[axis] for foot in feet) for axis in (0, 1)),
+        min(x for x, _ in feet),
+        min(y for _, y in feet),
+        max(x for x, _ in feet),
+        max(y for _, y in feet),
         *feet[0],
         *feet[-1],
         _heading(feet, own),

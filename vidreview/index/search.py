@@ -280,7 +280,7 @@ class Search:
             certain[:] = False
         found: list[int] = []
         unsure: list[Candidate] = []
-        for k in np.flatnonzero(possible):
+        for k in np.flatnonzero(possible).tolist():
             one = candidates[k]
             if certain[k] and holds(spans, on_line(one.start_s), on_line(one.end_s)):
                 found.append(one.track)

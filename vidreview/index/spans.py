@@ -96,18 +96,18 @@ class _Pieces:
         """Add what of ``begin`` to ``end``, both included, matches or is unknown."""
         middle = (begin + end) // 2
         first, between, last = (self._bounds(at) for at in (begin, middle, end))
-        if end - begin > _SHORT and not _straight(first, between, last):
+        straight = _straight(first, between, last)
+        if not straight and end - begin > _SHORT:
             self.look(begin, middle)
             self.look(middle + 1, end)
-        elif not (first and last):
+            return
+        if not (first and last):
             self._unknown.append((begin, end))
-            if first or last:  # shorter than a millisecond: rather listed than left out
-                self._matching += [(begin, end)] if self._any(first or last) else []
-        elif len(first) != len(last):
-            self._matching += [(begin, end)] if self._any((*first, *last)) else []
-        else:
+        if straight:
             for at, to in zip(first, last, strict=True):
                 self._straight_piece(begin, end, at, to)
+        elif self._any((*first, *last)):  # the clock jumps within a millisecond: what either side shows
+            self._matching.append((begin, end))
 
     def _bounds(self, at: int) -> Bounds:
         times = self._clock.at(at)

@@ -46,7 +46,7 @@ class Writer:
         except sqlite3.Error as error:
             lock.release()
             raise CaseError(f"cannot open {database} as a case: {error}; name another --case folder") from error
-        except CaseError:
+        except BaseException:  # a person's Ctrl-C while an older case is brought up to date, too
             lock.release()
             raise
 

@@ -12,6 +12,7 @@ from vidreview.errors import CaseError, IntegrityError
 from vidreview.index import schema
 from vidreview.index.snapshot import snapshot
 from vidreview.verify import derived, index
+from vidreview.verify.courses import check_courses
 from vidreview.verify.exhibits import Evidence, Recorded, check_exhibits
 from vidreview.verify.logged import Logged, read
 from vidreview.verify.verdict import Observer, Silent, Verdict
@@ -46,6 +47,7 @@ def verify(
             try:
                 recorded = index.recorded_exhibits(db)
                 index.check_index(db, logged, verdict)
+                check_courses(db, verdict)
             except (sqlite3.Error, UnicodeError) as error:
                 _unreadable(error, verdict)
     if not verdict.seq and verdict.faults:  # a scan killed at its very begin leaves an empty log and no fault
