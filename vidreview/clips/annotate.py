@@ -30,7 +30,7 @@ _COLOURS: Final = {
 _INK: Final = (16, 128, 128)
 _PAPER: Final = (228, 128, 128)
 #: height of text: this share of the picture's lesser side, but no fewer pixels
-TEXT_SHARE: Final = 1 / 34
+TEXT_SHARE: Final = 1 / 44
 TEXT_LEAST: Final = 12
 LEGEND: Final = "solid: detected   long dashes: motion only   short dashes: in between   thin: not of this event"
 #: (drawn, left out) in units of the line's width; solid without one
