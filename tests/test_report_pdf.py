@@ -42,6 +42,7 @@ def stream(number: int, known: bool) -> dict[str, Any]:
             "corrected_start_ms": began - 127_000 if known else None,
             "utc_start_ms": None,
             "uncertainty_s": 1.5 if known else None,
+            "steps": [{"at_s": 60.0, "words": "set forward by 30 s"}],
         },
         "spans": [
             {"state": "analysed", "start_s": 0.0, "end_s": 3000.0},
@@ -60,6 +61,7 @@ def stream(number: int, known: bool) -> dict[str, Any]:
         "background_s": 12.5,
         "heat": f"view/s{number}_heat_VIEW.png",
         "heat_words": "Darkest where something stayed longest.",
+        "heat_scale": [{"s": 1, "colour": "#1f4e9c"}, {"s": 41.5, "colour": "#d62728"}, {"s": 99, "colour": "red"}],
     }
 
 
@@ -223,6 +225,7 @@ def squeezed(text: str) -> str:
 def test_all_facts_are_in_the_printed_report(folder: Path) -> None:
     """Rules A5, B2, E1, E2, E5: head of the log, four times with their bounds, leads, ledger, review."""
     facts, events = report(4)
+    events[0]["still"]["damaged"], events[0]["strip"]["damaged"] = True, [1]
     write_pdf(facts, events, folder, folder / "report.pdf")
     found = squeezed(text_of(folder / "report.pdf"))
     for words in (
@@ -254,6 +257,10 @@ def test_all_facts_are_in_the_printed_report(folder: Path) -> None:
         "The chain is whole.",
         "environment: packages",
         "settings: detect_size",
+        "Clock set: 00:01:00.000 set forward by 30 s",
+        "41.5 s",
+        "the decoder flagged this picture as damaged",
+        "the decoder flagged these frames as damaged: 00:00:11.000",
     ):
         assert squeezed(words) in found, words
 

@@ -191,6 +191,11 @@ def _files(event: dict[str, Any]) -> Iterator[Flowable]:
         )
     if event["still"] is not None and event["still"]["evidence"]:
         pairs.append(("Lossless still", f"{event['still']['evidence']}, SHA-256 {event['still']['sha256']}"))
+    if event["still"] is not None and event["still"].get("damaged"):
+        pairs.append(("Still", "the decoder flagged this picture as damaged"))
+    if event["strip"] is not None and event["strip"].get("damaged"):
+        frames = ", ".join(seconds(event["strip"]["times"][k]) for k in event["strip"]["damaged"])
+        pairs.append(("Strip", f"the decoder flagged these frames as damaged: {frames}"))
     if event["missing"]:
         pairs.append(("Missing", event["missing"]))
     if pairs:

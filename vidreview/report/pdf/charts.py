@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -99,6 +100,8 @@ class Timeline(Flowable):
         while at <= self.last:
             x = self._x(at)
             canvas.line(x, 18, x, self.height)
+            # the last label stays on the page
+            x = min(x, self.width - 14)
             words = _wall(at) if self.wall else (seconds(at).partition(".")[0], "")
             canvas.drawCentredString(x, 10, words[0])
             canvas.drawCentredString(x, 3, words[1])
@@ -114,6 +117,32 @@ def _wall(at: float) -> tuple[str, str]:
     except (OverflowError, ValueError, OSError):
         return "?", ""
     return time.strftime("%H:%M:%S"), time.strftime("%Y-%m-%d")
+
+
+class Legend(Flowable):
+    """What the colours of a heat map stand for."""
+
+    def __init__(self, scale: Sequence[dict[str, Any]]) -> None:
+        """``scale`` is seconds and colours, ascending."""
+        super().__init__()
+        self.scale = [one for one in scale if _COLOUR.fullmatch(str(one["colour"]))]
+        self.width, self.height = 60.0 * len(self.scale), 12.0
+
+    def wrap(self, _width: float, _height: float) -> tuple[float, float]:
+        """Its size."""
+        return self.width, self.height
+
+    def draw(self) -> None:
+        """Onto the canvas of the page."""
+        for number, one in enumerate(self.scale):
+            self.canv.setFillColor(HexColor(one["colour"]))
+            self.canv.rect(60 * number, 2, 14, 8, stroke=0, fill=1)
+            self.canv.setFillColor(INK)
+            self.canv.setFont(PLAIN, 6)
+            self.canv.drawString(60 * number + 18, 4, fitting(f"{float(one['s']):g} s", PLAIN, 6, 40))
+
+
+_COLOUR: Final = re.compile("#[0-9a-fA-F]{6}")
 
 
 class Activity(Flowable):

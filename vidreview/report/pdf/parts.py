@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, LongTable, PageBreak, Spacer, TableStyle
 
-from vidreview.report.pdf.charts import Activity, Lane, Timeline
+from vidreview.report.pdf.charts import Activity, Lane, Legend, Timeline
 from vidreview.report.pdf.pictures import Picture, inside, shape_of
 from vidreview.report.pdf.text import (
     BODY,
@@ -198,6 +198,10 @@ def cameras(facts: dict[str, Any], folder: Path, width: float) -> Iterator[Flowa
                 ("Reference", exhibit["reference"]),
                 ("Picture", facts_of),
                 ("Clock", " ".join(stream["clock"]["words"])),
+                (
+                    "Clock set",
+                    "; ".join(f"{seconds(s['at_s'])} {s['words']}" for s in stream["clock"].get("steps") or ()),
+                ),
                 ("Coverage", stream.get("spans_words")),
             ]
         )
@@ -207,6 +211,8 @@ def cameras(facts: dict[str, Any], folder: Path, width: float) -> Iterator[Flowa
             yield Spacer(1, 4)
             yield Picture(background, width * 0.6, shape_of(stream), over=heat, most=230)
             yield Spacer(1, 3)
+            if heat is not None and stream.get("heat_scale"):
+                yield Legend(stream["heat_scale"])
         taken = "" if stream["background_s"] is None else f" Background taken at {seconds(stream['background_s'])}."
         yield paragraph(f"{stream['heat_words'] or 'No heat map.'}{taken}", SMALL)
 
