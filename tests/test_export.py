@@ -575,6 +575,35 @@ export(Path({str(case)!r}), "csv")
     assert not [note for note in verify(case).notes if "left over" in note.reason], "the next one clears them away"
 
 
+def test_a_killed_parquet_export_leaves_only_what_verify_calls_left_over(case: Path) -> None:
+    code = f"""
+import os, signal
+from pathlib import Path
+import polars
+from vidreview.export.write import export
+polars.LazyFrame.sink_parquet = lambda *_, **__: os.kill(os.getpid(), signal.SIGKILL)
+export(Path({str(case)!r}), "parquet")
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=False, cwd=ROOT)
+    assert done.returncode == -signal.SIGKILL
+    verdict = verify(case)
+    assert not verdict.faults and any("left over by a kill" in note.reason for note in verdict.notes)
+    export(case, "parquet")
+    assert not [note for note in verify(case).notes if "left over" in note.reason], "the next one clears them away"
+
+
+def test_two_exports_do_not_write_into_one_another(case: Path) -> None:
+    with Outputs(case / "export" / "csv") as first:
+        with first.open("exhibits.csv") as file:
+            file.write(b"half")
+            with pytest.raises(CaseError, match="another export is writing"):
+                export(case, "csv")
+        with first.open("other.csv") as file:
+            file.write(b"x")
+    assert not list((case / "export" / "csv").iterdir())
+    assert export(case, "csv").files and not verify(case).faults
+
+
 def test_an_export_while_a_scan_writes_is_of_one_state_and_says_so(tmp_path: Path, cli: Cli) -> None:
     folder = tmp_path / "case"
     log = AuditLog(folder / "audit.jsonl")

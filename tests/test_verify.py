@@ -555,7 +555,9 @@ def test_an_exhibit_scanned_before_there_were_seals_is_not_checked_rather_than_f
 def review(case: Path, row: int, state: str) -> None:
     """What a command that sets a review state does: row and entry in one transaction."""
     with sqlite3.connect(case / "case.db") as db:
-        db.execute("INSERT OR REPLACE INTO reviews VALUES (?, 1, ?, 'A. E.', 'x', NULL)", (row, state))
+        db.execute(
+            "INSERT OR REPLACE INTO reviews (id, event, state, by, at_utc) VALUES (?, 1, ?, 'A. E.', 'x')", (row, state)
+        )
         log = AuditLog(case / "audit.jsonl")
         log.append("review", event="E0001", state=state, recorded=seal.recorded(db, "reviews", row))
     db.close()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import io
 import os
@@ -39,6 +40,9 @@ class Outputs:
         self.folder = folder
         self.written: list[Written] = []
         self._parts: list[Path] = []
+        #: holds the first of the files, so that no second export of the same kind writes here too
+        self._held: int | None = None
+        self._published = False
 
     def __enter__(self) -> Outputs:
         return self
@@ -46,16 +50,21 @@ class Outputs:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        published = {one.temporary for one in self.written} if self._published else set()
         for part in self._parts:
-            with contextlib.suppress(OSError):
-                part.unlink(missing_ok=True)
+            if part not in published:  # then the name may be another export's already
+                with contextlib.suppress(OSError):
+                    part.unlink(missing_ok=True)
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     @contextlib.contextmanager
     def open(self, name: str) -> Iterator[BinaryIO]:
         """A file of this name, below the folder, to be written whole; raises CaseError when the disk refuses it."""
         with self.path(name) as temporary, _errors(self.folder / name):
             # a link that lies there would be written through
-            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
             with io.BufferedWriter(io.FileIO(handle, "wb"), _PIECE) as file:
                 yield file
 
@@ -66,7 +75,10 @@ class Outputs:
         with _errors(final):
             final.parent.mkdir(parents=True, exist_ok=True)
             temporary = final.with_name(f"{final.name}.part")
-            temporary.unlink(missing_ok=True)
+            if self._held is None:
+                self._held = _claim(temporary)
+            else:
+                temporary.unlink(missing_ok=True)
         self._parts.append(temporary)
         yield temporary
         with _errors(final):
@@ -83,9 +95,10 @@ class Outputs:
         while True:
             try:
                 for one in self.written:
-                    if one.temporary.exists():
+                    if not self._published and one.temporary.exists():
                         with _errors(one.final):
                             one.temporary.replace(one.final)
+                self._published = True
                 log.append_many(self._entry(one, case, command, head, parameters) for one in self.written)
                 break
             except KeyboardInterrupt as error:
@@ -110,6 +123,27 @@ class Outputs:
         if inside is None:
             return "exported", {"path": os.path.abspath(one.final)} | facts  # noqa: PTH100 - Path.absolute keeps '..'
         return "derived", {"path": f"export/{inside}"} | facts
+
+
+def _claim(temporary: Path) -> int:
+    """A temporary file, empty and held by this process until it is closed; raises CaseError when another holds it."""
+    while True:
+        if temporary.is_symlink():
+            temporary.unlink()
+        handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with contextlib.suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(handle), temporary.stat()):
+                    os.ftruncate(handle, 0)
+                    return handle
+        except BlockingIOError as error:
+            os.close(handle)
+            raise CaseError(f"another export is writing {temporary}; wait for it to end") from error
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)  # it was put in place in between
 
 
 def _on_disk(temporary: Path, final: Path) -> Written:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Final
 
 from vidreview.export.facts import Facts
 from vidreview.export.files import Outputs
-from vidreview.export.tables import Contents
+from vidreview.export.tables import Contents, document
 from vidreview.index import points
 from vidreview.index.points import StoredPoint
 from vidreview.index.rows import storable
@@ -94,10 +94,8 @@ def _detections(contents: Contents, stream: int) -> Iterator[str]:
 
 
 def _seqinfo(sequence: str, width: int, height: int, info: str, frames: int | None) -> Iterator[str]:
-    import json
-
-    facts: dict[str, Any] = json.loads(info)
-    rate = facts.get("measured_rate") or 0
+    rate = document(info).get("measured_rate")
+    rate = rate if isinstance(rate, int | float) else 0
     yield "[Sequence]"
     yield f"name={sequence}"
     yield "imDir=img1"

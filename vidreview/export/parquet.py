@@ -38,10 +38,12 @@ def _write(table: Table, contents: Contents, path: Path, metadata: dict[str, str
     import polars as pl
 
     count = 0
+    for left in path.parent.glob(f".{path.name}-*.part"):  # by a kill
+        shutil.rmtree(left, ignore_errors=True)
     parts = Path(tempfile.mkdtemp(prefix=f".{path.name}-", suffix=".part", dir=path.parent))
     try:
         for number, rows in enumerate(_pieces(table.rows(contents))):
-            _frame(table, rows).write_ipc(parts / f"{number:06d}", compression="lz4")
+            _frame(table, rows).write_ipc(parts / f"{number:06d}.part", compression="lz4")
             count += len(rows)
         names = sorted(parts.iterdir())
         frame = pl.scan_ipc(names) if names else _frame(table, []).lazy()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any, BinaryIO, Final, Literal
 
 from vidreview.export.facts import Facts
@@ -63,10 +64,14 @@ def formatter(separator: str) -> Callable[[tuple[Any, ...]], str]:
             return str(value)
         if isinstance(value, float):
             return repr(value).replace(".", ",") if comma else repr(value)
-        text = value.hex() if isinstance(value, bytes) else str(value)
-        return '"' + escape(text).replace('"', '""') + '"'
+        return _quoted(value.hex() if isinstance(value, bytes) else str(value))
 
     return lambda row: separator.join(map(cell, row)) + "\r\n"
+
+
+@lru_cache(maxsize=4096)  # names and labels come again with every row
+def _quoted(text: str) -> str:
+    return '"' + escape(text).replace('"', '""') + '"'
 
 
 def write_table(table: Table, contents: Contents, file: BinaryIO, separator: str) -> int:

@@ -85,7 +85,7 @@ def _columns(words: str) -> tuple[Column, ...]:
     return tuple(Column(name, kinds[kind]) for name, _, kind in (word.partition(":") for word in words.split()))
 
 
-def _json(text: str | None) -> dict[str, Any]:
+def document(text: str | None) -> dict[str, Any]:
     """A document of the index; raises CaseError when it is none of ours."""
     if text is None:
         return {}
@@ -118,7 +118,7 @@ def _exhibits(contents: Contents) -> Iterator[Row]:
         "SELECT id, name, path, reference, size, sha256, hashes, state, reason, duplicate_of, info, run, "
         "settings_sha256, model_sha256, name_raw, path_raw FROM exhibits ORDER BY id"
     ):
-        container = _text(_json(info).get("container"))
+        container = _text(document(info).get("container"))
         raw = (None if one is None else one.hex() for one in (name_raw, path_raw))
         yield (*shown, container, run, settings, model, *raw)
 
@@ -133,7 +133,7 @@ def _runs(contents: Contents) -> Iterator[Row]:
     for run, started, finished, state, settings_sha256, model_sha256, record in contents.reader.stream(
         "SELECT id, started_utc, finished_utc, state, settings_sha256, model_sha256, record FROM runs ORDER BY id"
     ):
-        facts = _json(record)
+        facts = document(record)
         said = [_text(facts.get(name)) for name in ("version", "operator", "organisation", "reason")]
         settings, model, argv = (_text(facts.get(name)) for name in ("settings", "model", "argv"))
         yield run, started, finished, state, *said, settings, settings_sha256, model, model_sha256, argv, record
@@ -151,7 +151,7 @@ def _streams(contents: Contents) -> Iterator[Row]:
         "start_pts, duration_s, stream.info FROM streams stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit "
         "ORDER BY exhibit.id, stream.number"
     ):
-        facts = _json(info)
+        facts = document(info)
         aspect, timed = _text(facts.get("sample_aspect") or "1"), bool(facts.get("timed", True))
         base = f"{num}/{den}"
         yield number, name, stream, codec, width, height, rotation, aspect, base, start, duration, timed

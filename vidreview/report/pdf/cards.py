@@ -1,0 +1,202 @@
+"""Events in the PDF: a contact sheet of each day, and a card for each event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, Spacer, Table, TableStyle
+
+from vidreview.report.pdf.parts import camera_name
+from vidreview.report.pdf.pictures import Picture, inside, shape_of
+from vidreview.report.pdf.text import (
+    BODY,
+    HEADING,
+    PLAIN,
+    RULE,
+    SMALL,
+    SMALL_BOLD,
+    SUBHEADING,
+    fitting,
+    paragraph,
+    said,
+    seconds,
+)
+
+#: pictures in a row of the contact sheet
+_ACROSS: Final = 6
+#: points between columns
+_GAP: Final = 6.0
+_UNKNOWN: Final = ", clock unknown"
+
+Outline = Callable[[str, str, int], Flowable]
+
+
+def synopsis(facts: dict[str, Any], events: Sequence[dict[str, Any]], folder: Path, width: float) -> Iterator[Flowable]:
+    """Every event as a small picture, by day and camera, so that a day is looked through in minutes."""
+    if not events:
+        yield paragraph("This report has no events. An object that was not detected leaves no record.", BODY)
+        return
+    yield paragraph("Every event of this report, by day and time. A picture leads to the event's card.", SMALL)
+    days: dict[str, list[tuple[str, int, dict[str, Any]]]] = {}
+    for number, event in enumerate(events):
+        day, when = _day(facts, event)
+        days.setdefault(day, []).append((when, number, event))
+    # days first, then cameras whose clock is unknown
+    for day in sorted(days, key=lambda one: (not one[:1].isdigit() or one.endswith(_UNKNOWN), one)):
+        yield CondPageBreak(120)
+        yield paragraph(f"{day}: {len(days[day])} event{'s' * (len(days[day]) != 1)}", SUBHEADING)
+        ordered = [event for _, _, event in sorted(days[day], key=lambda one: one[:2])]
+        for start in range(0, len(ordered), _ACROSS):
+            row = [_thumb(facts, event, folder, width / _ACROSS - _GAP) for event in ordered[start : start + _ACROSS]]
+            cells: list[Any] = [*row, *[""] * (_ACROSS - len(row))]
+            made = Table([cells], colWidths=[width / _ACROSS] * _ACROSS)
+            made.setStyle(TableStyle([("VALIGN", (0, 0), (-1, -1), "TOP"), ("LEFTPADDING", (0, 0), (-1, -1), 0)]))
+            yield made
+
+
+def _day(facts: dict[str, Any], event: dict[str, Any]) -> tuple[str, str]:
+    """The day of an event, or the camera where that is not known, and what sorts it there."""
+    times = event["corrected"] or event["shown"]
+    if not times:
+        return f"{camera_name(facts, event['stream'])}{_UNKNOWN}", f"{event['start_s']:020.6f}"
+    return f"{times[0][:10]} ({'corrected' if event['corrected'] else 'displayed'} time)", times[0]
+
+
+def _thumb(facts: dict[str, Any], event: dict[str, Any], folder: Path, width: float) -> list[Flowable]:
+    crop = event.get("thumb_crop")
+    shape = (float(crop[2]), float(crop[3])) if crop else (16.0, 9.0)
+    if not crop and event["still"]:
+        shape = (float(event["still"]["w"]), float(event["still"]["h"]))
+    times = event["corrected"] or event["shown"]
+    when = times[0][11:19] if times else seconds(event["start_s"]).partition(".")[0]
+    mark = "" if event["review"]["state"] == "unreviewed" else f", {event['review']['state']}"
+    file = inside(folder, event["thumb"])
+    picture = Picture(file, width, shape, missing="no picture", link=f"event-{event['id']}", most=width)
+    name = fitting(camera_name(facts, event["stream"]), PLAIN, SMALL.fontSize, width)
+    lines = (paragraph(f"{event['id']} {when}", SMALL_BOLD), paragraph(f"{event['label']}{mark}", SMALL))
+    return [picture, Spacer(1, 2), *lines, paragraph(name, SMALL)]
+
+
+def cards(
+    facts: dict[str, Any], events: Sequence[dict[str, Any]], folder: Path, width: float, outline: Outline
+) -> Iterator[Flowable]:
+    """A card for each event."""
+    for event in events:
+        card = [outline(f"{event['id']} {event['label']}", f"event-{event['id']}", 1)]
+        yield KeepTogether([*card, *_card(facts, event, folder, width)])
+    if not events:
+        yield paragraph("This report has no events. An object that was not detected leaves no record.", BODY)
+
+
+def _card(facts: dict[str, Any], event: dict[str, Any], folder: Path, width: float) -> Iterator[Flowable]:
+    stream = facts["streams"][event["stream"]]
+    label = event["label"] if event["label"] == event["class"] else f"{event['class']} ({event['label']})"
+    yield paragraph(f"{event['id']}  {label}, {camera_name(facts, event['stream'])}", HEADING)
+    why = event["missing"] or "no picture"
+    still = event["still"] or {"src": None, "w": stream["width"], "h": stream["height"]}
+    large, small = width * 0.33, width * 0.22
+    shape = (float(still["w"] or 16), float(still["h"] or 9))
+    pictures = [
+        Picture(inside(folder, still["src"]), large, shape, missing=why, most=125),
+        [
+            Picture(
+                inside(folder, stream["background"]),
+                small,
+                shape_of(stream),
+                paths=[track["path"] for track in event["tracks"]],
+                missing="no background",
+                most=130,
+            ),
+            Spacer(1, 2),
+            paragraph("Its path over the background, from the ring to the dot.", SMALL),
+        ],
+        _facts(facts, event),
+    ]
+    made = Table([pictures], colWidths=[large + _GAP, small + _GAP, width - large - small - 2 * _GAP])
+    made.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("LEFTPADDING", (0, 0), (-1, -1), 0),
+                ("RIGHTPADDING", (0, 0), (-1, -1), 0),
+                ("TOPPADDING", (0, 0), (-1, -1), 0),
+            ]
+        )
+    )
+    yield made
+    yield _times(event)
+    yield Spacer(1, 2)
+    if (strip := event["strip"]) is not None and (file := inside(folder, strip["src"])) is not None:
+        count = max(len(strip["times"]), 1)
+        yield Picture(file, width, (float(strip["w"]) * count, float(strip["h"])), most=44)
+        yield Spacer(1, 2)
+        yield paragraph("Strip: " + ", ".join(seconds(at) for at in strip["times"]), SMALL)
+    yield from _files(event)
+    yield Spacer(1, 3)
+    rule = Table([[""]], colWidths=[width], rowHeights=[1])
+    rule.setStyle(TableStyle([("LINEABOVE", (0, 0), (-1, 0), 0.5, RULE)]))
+    yield rule
+
+
+def _facts(facts: dict[str, Any], event: dict[str, Any]) -> Flowable:
+    stream, review = facts["streams"][event["stream"]], event["review"]
+    by = f", by {review['by']} at {review['utc']}" if review["by"] else ""
+    exhibit = facts["exhibits"][stream["exhibit"]]
+    return said(
+        [
+            ("Exhibit", f"{exhibit['name']}, stream {stream['stream']}"),
+            ("Reference", exhibit["reference"]),
+            ("Duration", f"{event['end_s'] - event['start_s']:.3f} s"),
+            ("Best at", seconds(event["peak_s"])),
+            ("Score", "none, motion has none" if event["score"] is None else f"{event['score']:.3f}"),
+            ("Most at once", event["max_count"]),
+            ("Tracks", ", ".join(track["id"] for track in event["tracks"])),
+            ("Review", f"{review['state']}{by}"),
+            ("Note", review["note"]),
+        ]
+    )
+
+
+def _times(event: dict[str, Any]) -> Flowable:
+    """The four times, each with its bound, and where they come from (rule B2)."""
+    base = f"PTS {event['start_pts']} to {event['end_pts']}, time base {event['time_base']}"
+    utc = " or ".join(f"{begin} to {end}" for begin, end in event["utc"])
+    return said(
+        [
+            ("Stream", f"{seconds(event['start_s'])} to {seconds(event['end_s'])} ({base})"),
+            ("Displayed", _between(event["shown"], event["shown_uncertainty_s"])),
+            ("Corrected", _between(event["corrected"], event["corrected_uncertainty_s"])),
+            ("UTC", f"{utc}{_bound(event['utc_uncertainty_s'])}" if utc else "unknown"),
+            ("Times come from", event["time_words"]),
+        ]
+    )
+
+
+def _between(times: Sequence[str] | None, bound: float | None) -> str:
+    return "unknown" if times is None else f"{times[0]} to {times[1]}{_bound(bound)}"
+
+
+def _bound(seconds_: float | None) -> str:
+    return "" if seconds_ is None else f" ± {seconds_:g} s"
+
+
+def _files(event: dict[str, Any]) -> Iterator[Flowable]:
+    pairs: list[tuple[str, object]] = []
+    if (copy := event["copy"]) is not None:
+        reach = f"{seconds(copy['start_s'])} to {seconds(copy['end_s'])}"
+        pairs.append(
+            ("Evidential copy", f"{copy['src']}, {copy['packets']} packets, {reach}, SHA-256 {copy['sha256']}")
+        )
+    if event["still"] is not None and event["still"]["evidence"]:
+        pairs.append(("Lossless still", f"{event['still']['evidence']}, SHA-256 {event['still']['sha256']}"))
+    if event["still"] is not None and event["still"].get("damaged"):
+        pairs.append(("Still", "the decoder flagged this picture as damaged"))
+    if event["strip"] is not None and event["strip"].get("damaged"):
+        frames = ", ".join(seconds(event["strip"]["times"][k]) for k in event["strip"]["damaged"])
+        pairs.append(("Strip", f"the decoder flagged these frames as damaged: {frames}"))
+    if event["missing"]:
+        pairs.append(("Missing", event["missing"]))
+    if pairs:
+        yield said(pairs)
