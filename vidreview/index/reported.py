@@ -1,4 +1,4 @@
-"""What a report needs of a case besides its events: runs, exhibits, streams, reviews, courses, what the gate said."""
+"""What a report needs of a case besides its events: runs, exhibits, streams, courses, what the gate said."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Course:
     number: int
     event_class: str
     label: str
-    points: list[points.StoredPoint]
+    points: points.Columns
 
 
 class Reported:
@@ -108,19 +108,10 @@ class Reported:
         """An event's number → the row of its stream."""
         return dict(self._select("SELECT id, stream FROM numbered_events"))
 
-    def reviews(self) -> dict[int, dict[str, Any]]:
-        """An event's number → what a person last said of it (rule E5)."""
-        return {
-            event: {"state": state, "by": by, "utc": at, "note": note}
-            for event, state, by, at, note in self._select(
-                "SELECT event, state, by, at_utc, note FROM reviews ORDER BY id"
-            )
-        }
-
     def courses(self, event: int) -> list[Course]:
         """The tracks of the event of this number, in its order."""
         return [
-            Course(number, event_class, label, points.unpack(blob))
+            Course(number, event_class, label, points.columns(blob))
             for number, event_class, label, blob in self._select(
                 "SELECT t.number, t.class, t.label, p.points FROM events e JOIN event_tracks m ON m.event = e.id "
                 "JOIN tracks t ON t.id = m.track JOIN track_points p ON p.track = t.id "

@@ -25,7 +25,6 @@ from vidreview.report.facts import Gathered, Wanted, gather
 from vidreview.report.folder import MANIFEST, NAME, Earlier, Folder
 from vidreview.report.integrity import Checked, integrity
 from vidreview.report.media import FORM, Made, Subject, make_pictures
-from vidreview.report.pictures import Upright
 from vidreview.report.render import render, write_pdf
 
 #: events that one thread makes the pictures of, one after the other
@@ -130,9 +129,6 @@ class _Work:
         self.entries: dict[str, dict[str, Any]] = {}
         self.checked = Checked()
         self.made = self.reused = 0
-        self._uprights = [
-            Upright(stream.width, stream.height, stream.rotation, stream.sample_aspect) for stream in gathered.streams
-        ]
         self._stop = threading.Event()
         #: the subjects of each stream that are to be made, by start
         self._subjects: dict[int, list[tuple[str, Subject]]] = {}
@@ -161,7 +157,7 @@ class _Work:
                 event,
                 gathered.places[event["id"]],
                 gathered.courses[event["id"]],
-                self._uprights[stream],
+                self.gathered.uprights[stream],
                 gathered.frames[stream],
             )
             identity = subject.identity(more)
@@ -174,7 +170,7 @@ class _Work:
             facts = gathered.facts["streams"][stream]
             told = [gathered.facts["exhibits"][facts["exhibit"]]["sha256"], facts["stream"], FORM, __version__]
             told += self.stored.in_view(gathered.streams[stream].row)
-            identity = _digest(["background", stream, str(self._uprights[stream]), *told])
+            identity = _digest(["background", stream, str(self.gathered.uprights[stream]), *told])
             if (entry := self._again(identity)) is not None:
                 self._enter(facts, identity, entry)
             else:
@@ -247,7 +243,7 @@ class _Work:
             return
         known, frames = self.gathered.streams[stream], self.gathered.frames[stream]
         numbers = background.candidates(self.stored.watched(known.row), frames, self.stored.in_view(known.row))
-        taken = background.take(index, numbers, frames, known.timed, self._uprights[stream])
+        taken = background.take(index, numbers, frames, known.timed, self.gathered.uprights[stream])
         made = Made()
         if taken is not None:
             path = f"view/s{stream + 1}_background_VIEW.jpg"
@@ -318,15 +314,14 @@ class _Work:
 
     def _heat(self) -> None:
         """A heat map for each stream with events, over its background."""
-        for stream, (facts, upright) in enumerate(zip(self.gathered.facts["streams"], self._uprights, strict=True)):
+        names: dict[int, list[str]] = {}
+        for event in self.gathered.events:
+            names.setdefault(event["stream"], []).append(event["id"])
+        for stream, (facts, upright) in enumerate(
+            zip(self.gathered.facts["streams"], self.gathered.uprights, strict=True)
+        ):
             width, height = upright.size
-            facts |= {"shown_width": width, "shown_height": height, "heat_scale": []}
-            tracks = [
-                course
-                for event in self.gathered.events
-                if event["stream"] == stream
-                for course in self.gathered.courses[event["id"]]
-            ]
+            tracks = [course for name in names.get(stream, ()) for course in self.gathered.courses[name]]
             across = min(width, pictures.STILL)
             found = heat.heat(heat.dwell(tracks, upright), (across, max(1, round(height * across / width))))
             if found is not None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,17 @@ from vidreview.index.query import EventPlace, Reader
 from vidreview.index.reported import KnownStream, Reported
 from vidreview.report import activity, method
 from vidreview.report.courses import Tracked, tracked
+from vidreview.report.pictures import Upright
 from vidreview.report.spans import NO_FRAMES, Frames, frames_of, lay
 from vidreview.report.walltime import clock_facts
 
 #: the form of the data files
 FORM = 1
+
+
+def by_exhibit(exhibit: str, _path: str, stream: int, several: bool) -> str:
+    """A camera is called what its exhibit is called, where nobody says otherwise."""
+    return f"{exhibit}#{stream}" if several else exhibit
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +41,8 @@ class Wanted:
     command: str
     made_utc: str
     validation: method.Validated | None = None
+    #: name, path and stream of an exhibit, and whether it has several → what its camera is called
+    camera_of: Callable[[str, str, int, bool], str] = by_exhibit
 
 
 @dataclass(slots=True)
@@ -49,6 +58,8 @@ class Gathered:
     exhibits: list[int]
     #: the times of all frames of each stream
     frames: list[Frames]
+    #: how the pictures of each stream are shown
+    uprights: list[Upright]
     #: event → where it lies
     places: dict[str, EventPlace] = field(default_factory=dict)
     #: event → its tracks
@@ -62,7 +73,8 @@ def gather(reader: Reader, wanted: Wanted) -> Gathered:
     ledger = reader.coverage()
     events = [event for event in wanted.events if not event["provisional"]]
     frames = [frames_of(stored.watched(stream.row), stream.time_base) for stream in streams]
-    gathered = Gathered({}, [], streams, [exhibit["row"] for exhibit in exhibits], frames)
+    uprights = [Upright(one.width, one.height, one.rotation, one.sample_aspect) for one in streams]
+    gathered = Gathered({}, [], streams, [exhibit["row"] for exhibit in exhibits], frames, uprights)
     _add_events(gathered, reader, stored, events)
     runs = [_run(run) for run in stored.runs()]
     in_runs = {exhibit["run"] for exhibit in exhibits}
@@ -81,7 +93,7 @@ def gather(reader: Reader, wanted: Wanted) -> Gathered:
         "case": _case(reader.folder, exhibits, runs),
         "runs": [{key: value for key, value in run.items() if key != "for_whom"} for run in runs],
         "exhibits": _exhibits(exhibits),
-        **_streams(gathered, reader, exhibits, ledger),
+        **_streams(gathered, reader, exhibits, ledger, wanted),
         "problems": _exhibit_problems(exhibits, ledger),
         "integrity": {},
         "method": {
@@ -96,7 +108,7 @@ def gather(reader: Reader, wanted: Wanted) -> Gathered:
 
 def _add_events(gathered: Gathered, reader: Reader, stored: Reported, events: Sequence[dict[str, Any]]) -> None:
     place_of = {stream.row: k for k, stream in enumerate(gathered.streams)}
-    rows, reviews = stored.event_streams(), stored.reviews()
+    rows = stored.event_streams()
     numbers = [int(event["id"][1:]) for event in events]
     for first in range(0, len(numbers), 1000):
         for place in reader.places(numbers[first : first + 1000]):
@@ -105,12 +117,10 @@ def _add_events(gathered: Gathered, reader: Reader, stored: Reported, events: Se
         stream = place_of[rows[number]]
         courses = tracked(stored.courses(number))
         gathered.courses[event["id"]] = courses
-        gathered.events.append(_event(event, stream, courses, reviews.get(number)))
+        gathered.events.append(_event(event, stream, [course.to_json(gathered.uprights[stream]) for course in courses]))
 
 
-def _event(
-    event: dict[str, Any], stream: int, courses: Sequence[Tracked], review: dict[str, Any] | None
-) -> dict[str, Any]:
+def _event(event: dict[str, Any], stream: int, tracks: list[dict[str, Any]]) -> dict[str, Any]:
     """One event of the report; its pictures and clips are added as they are made."""
     kept = ("id", "class", "label", "start_pts", "end_pts", "time_base", "start_s", "end_s", "peak_s", "score")
     more = ("max_count", "exhibit", "exhibit_sha256", "reference")
@@ -129,8 +139,8 @@ def _event(
             "utc": [[one["start_utc"], one["end_utc"]] for one in event["utc_candidates"]],
             "utc_uncertainty_s": event["utc_uncertainty_s"],
             "time_words": event["time_source"] or "stream time alone: nobody recorded what the recorder's clock showed",
-            "tracks": [course.to_json() for course in courses],
-            "review": review or {"state": "unreviewed", "by": None, "utc": None, "note": None},
+            "tracks": tracks,
+            "review": {"state": event["review"]} | {key: event.get(f"review_{key}") for key in ("by", "utc", "note")},
         }
         | dict.fromkeys(("still", "thumb", "strip", "clip", "copy", "missing"))
     )
@@ -189,7 +199,11 @@ def _exhibits(exhibits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _streams(
-    gathered: Gathered, reader: Reader, exhibits: Sequence[dict[str, Any]], ledger: Sequence[dict[str, Any]]
+    gathered: Gathered,
+    reader: Reader,
+    exhibits: Sequence[dict[str, Any]],
+    ledger: Sequence[dict[str, Any]],
+    wanted: Wanted,
 ) -> dict[str, Any]:
     """``streams`` and ``cameras``; a camera is a stream until somebody says otherwise."""
     place = {exhibit["row"]: k for k, exhibit in enumerate(exhibits)}
@@ -197,22 +211,29 @@ def _streams(
     if len(covered) != len(gathered.streams):
         raise CaseError("the ledger and the streams of the case do not fit; run 'vidreview verify'")
     clocks = reader.clocks()
-    several = {stream.exhibit for stream in gathered.streams if stream.number}
+    counts = Counter(stream.exhibit for stream in gathered.streams)
     by_stream: dict[int, list[dict[str, Any]]] = {}
     for event in gathered.events:
         by_stream.setdefault(event["stream"], []).append(event)
-    streams, cameras = [], []
+    streams: list[dict[str, Any]] = []
+    cameras: dict[Any, dict[str, Any]] = {}
     for k, (stream, item, frames) in enumerate(zip(gathered.streams, covered, gathered.frames, strict=True)):
         exhibit = exhibits[place[stream.exhibit]]
         laid = lay(stream, frames, item["ticks"], item["problems"])
         events = by_stream.get(k, [])
         clock = clock_facts(clocks, stream.row, exhibit["name"], stream.number, item["duration_s"], item["problems"])
+        name = wanted.camera_of(exhibit["name"], exhibit["path"], stream.number, counts[stream.exhibit] > 1)
+        # two exhibits may bear one name: only somebody who says so makes them one camera
+        key = name if wanted.camera_of is not by_exhibit else k
+        camera = cameras.setdefault(key, {"name": name, "streams": [], "number": len(cameras)})
+        camera["streams"].append(k)
+        width, height = gathered.uprights[k].size
         streams.append(
             {
                 "exhibit": place[stream.exhibit],
                 "reference": exhibit["reference"],
                 "stream": stream.number,
-                "camera": k,
+                "camera": camera["number"],
                 "codec": stream.codec,
                 "width": stream.width,
                 "height": stream.height,
@@ -233,11 +254,15 @@ def _streams(
                 "background_s": None,
                 "heat": None,
                 "heat_words": None,
+                "heat_scale": [],
+                "shown_width": width,
+                "shown_height": height,
             }
         )
-        name = exhibit["name"] + (f" stream {stream.number}" if stream.exhibit in several else "")
-        cameras.append({"name": name, "streams": [k]})
-    return {"cameras": cameras, "streams": streams}
+    return {
+        "cameras": [{key: camera[key] for key in ("name", "streams")} for camera in cameras.values()],
+        "streams": streams,
+    }
 
 
 def _problem(stream: KnownStream, problem: dict[str, Any]) -> dict[str, Any]:
