@@ -83,7 +83,7 @@ def build(reader: Reader, wanted: Wanted, options: Options, batch: Batch, observ
         gathered.facts["integrity"] = integrity(batch, gathered.facts, work.checked)
         files = work.files | _write_page(folder, gathered)
         if options.pdf:
-            files["report.pdf"] = write_pdf(gathered.facts, gathered.events, folder)
+            files["report.pdf"] = write_pdf(plain(gathered.facts), plain(gathered.events), folder)
         manifest = _manifest(gathered, wanted, options, work, files)
         sha256 = folder.write(MANIFEST, manifest)
         folder.finish(files)
