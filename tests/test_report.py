@@ -270,6 +270,46 @@ def test_a_kill_while_the_new_one_takes_its_place_leaves_the_old_one(case: Path)
     assert verify(case).exit_status == 0
 
 
+def test_a_kill_before_the_entry_of_the_log_is_found_and_mended(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report is in its place, but the log does not know it: verify says so in few lines, made again all is well."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditLog, "derived", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make(case, clips=False)
+    faults = verify(case).faults
+    assert 1 <= len(faults) <= 4
+    assert "more files in it have no entry" in faults[-1].reason
+    _, status = make(case, clips=False)
+    assert status == 0
+    assert verify(case).exit_status == 0
+
+
+@pytest.mark.footage
+def test_a_real_clip_of_variable_rate_has_a_whole_report(footage: Path, tmp_path: Path) -> None:
+    """A porch camera at a variable rate, 720p: pictures of every event in the picture's proportions, verify is clean."""
+    run([footage / "clips" / "porch_vfr.mkv"], tmp_path / "case")
+    built, status = make(tmp_path / "case")
+    facts, events = data(tmp_path / "case")
+    assert (status, built.incomplete) == (0, 0)
+    assert events
+    (stream,) = facts["streams"]
+    assert sum(span["end_s"] - span["start_s"] for span in stream["spans"]) == pytest.approx(stream["duration_s"])
+    background = picture(tmp_path / "case", stream["background"])
+    assert background.shape[:2] == (stream["shown_height"], stream["shown_width"])
+    for event in events:
+        strip = event["strip"]
+        assert strip["times"] == sorted(strip["times"])
+        assert strip["w"] / strip["h"] == pytest.approx(stream["shown_width"] / stream["shown_height"], rel=0.02)
+        sheet = picture(tmp_path / "case", strip["src"])
+        assert sheet.shape[:2] == (strip["h"], strip["w"] * len(strip["times"]))
+        assert sheet.std() > 10, "not black"
+    assert verify(tmp_path / "case").exit_status == 0
+
+
 def test_what_others_put_into_the_report_is_not_lost(case: Path) -> None:
     """A new report would remove it, so there is none until somebody moves it away."""
     make(case, clips=False)

@@ -124,7 +124,8 @@ def _facts(built: Built, case: Path) -> dict[str, Any]:
         "files": built.files,
         "bytes": built.size,
         "exhibits_checked": len(built.checked.exhibits),
-        "exhibits_failed": [{"exhibit": name, "reason": why} for name, why in built.checked.failed.items()],
+        "exhibits_failed": [{"exhibit": name, "reason": why} for name, why in built.checked.failed.values()],
+        "media_s": round(built.seconds, 3),
     }
 
 
@@ -136,5 +137,6 @@ def _print(built: Built, verbose: bool) -> None:
     if built.incomplete:
         click.echo(f"Of {built.incomplete} events pictures or clips are missing; their cards say why.")
     if verbose:
-        click.echo(f"{built.made} made now, {built.reused} kept from an earlier report.")
+        rate = f", {built.made / built.seconds:.1f} events a second" if built.made and built.seconds else ""
+        click.echo(f"{built.made} made now{rate}; {built.reused} kept from an earlier report.")
     click.echo(LEADS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -27,8 +28,10 @@ from vidreview.report.integrity import Checked, integrity
 from vidreview.report.media import FORM, Made, Subject, make_pictures
 from vidreview.report.render import render, write_pdf
 
-#: events that one thread makes the pictures of, one after the other
-_TOGETHER: Final = 32
+#: events that one thread makes the pictures of, one after the other: at least and at most; each such lot opens the
+#: exhibit anew, which takes a second where its index is that of a day
+_FEWEST: Final = 8
+_MOST: Final = 128
 _WORKERS: Final = 2
 
 
@@ -62,8 +65,10 @@ class Built:
     reused: int = 0
     files: int = 0
     size: int = 0
-    #: events of which something is missing, and why for the first of each reason
+    #: events of which something is missing
     incomplete: int = 0
+    #: that making the media took
+    seconds: float = 0.0
     checked: Checked = field(default_factory=Checked)
 
 
@@ -79,7 +84,9 @@ def build(reader: Reader, wanted: Wanted, options: Options, batch: Batch, observ
         earlier = folder.begin(recorded)
         gathered = gather(reader, wanted)
         work = _Work(reader, gathered, options, batch, observer, folder, earlier, derived, wanted.command)
+        begun = time.monotonic()
         work.make()
+        seconds = time.monotonic() - begun
         gathered.facts["integrity"] = integrity(batch, gathered.facts, work.checked)
         files = work.files | _write_page(folder, gathered)
         if options.pdf:
@@ -101,7 +108,7 @@ def build(reader: Reader, wanted: Wanted, options: Options, batch: Batch, observ
     built = Built(folder.final / "index.html", len(gathered.events), work.made, work.reused, len(files) + 1)
     built.size = sum((folder.final / path).stat().st_size for path in (*files, MANIFEST))
     built.incomplete = sum(event["missing"] is not None for event in gathered.events)
-    built.checked = work.checked
+    built.checked, built.seconds = work.checked, seconds
     return built
 
 
@@ -199,14 +206,14 @@ class _Work:
         stored = [self.places[stream] for stream in streams]
         complaints: list[str] = []
         parent = next(iter(self._parents(stored, complaints)), None)
-        name = stored[0].exhibit.name
+        name, row = stored[0].exhibit.name, self.gathered.streams[streams[0]].exhibit
         if parent is None:
             why = complaints[-1] if complaints else f"exhibit {name} cannot be read"
-            self.checked.failed[name] = why
+            self.checked.failed[row] = name, why
             for stream in streams:
                 self._miss(stream, why)
             return
-        self.checked.exhibits.append(name)
+        self.checked.exhibits.add(row)
         for stream, place in zip(streams, stored, strict=True):
             try:
                 index = self.batch.index(parent, place)
@@ -258,8 +265,9 @@ class _Work:
         pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="report")
         try:
             futures = []
-            for first in range(0, len(subjects), _TOGETHER):
-                futures.append(pool.submit(self._chunk, subjects[first : first + _TOGETHER], parent, index, results))
+            lot = max(_FEWEST, min(_MOST, -(-len(subjects) // (2 * _WORKERS))))
+            for first in range(0, len(subjects), lot):
+                futures.append(pool.submit(self._chunk, subjects[first : first + lot], parent, index, results))
                 futures[-1].add_done_callback(lambda _: results.put(None))
             waiting = len(futures)
             while waiting:
