@@ -290,7 +290,7 @@ def test_a_kill_before_the_entry_of_the_log_is_found_and_mended(case: Path, monk
 
 @pytest.mark.footage
 def test_a_real_clip_of_variable_rate_has_a_whole_report(footage: Path, tmp_path: Path) -> None:
-    """A porch camera at a variable rate, 720p: pictures of every event in the picture's proportions, verify is clean."""
+    """A porch camera at a variable rate, 720p: pictures of every event in its proportions, and verify is clean."""
     run([footage / "clips" / "porch_vfr.mkv"], tmp_path / "case")
     built, status = make(tmp_path / "case")
     facts, events = data(tmp_path / "case")
