@@ -28,6 +28,7 @@ def filter_words(query: ItemQuery) -> list[str]:
         ("exhibit", query.exhibits),
         ("camera", query.cameras),
         ("stream", query.streams),
+        ("colour", query.colours),
         ("review", query.reviews),
     ):
         if values:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,9 +15,10 @@ from vidreview import __version__
 from vidreview.errors import CaseError
 from vidreview.index.query import EventPlace, Reader
 from vidreview.index.reported import KnownStream, Reported
-from vidreview.index.rows import printable
+from vidreview.regions import Regions
 from vidreview.report import activity, method
 from vidreview.report.courses import Tracked, tracked
+from vidreview.report.pictures import Upright
 from vidreview.report.spans import NO_FRAMES, Frames, frames_of, lay
 from vidreview.report.walltime import clock_facts
 
@@ -35,8 +37,8 @@ class Wanted:
     command: str
     made_utc: str
     validation: method.Validated | None = None
-    #: another file of cameras than the case's ``regions.toml``
-    regions: Path | None = None
+    #: which exhibits are of which camera
+    regions: Regions = field(default_factory=Regions)
 
 
 @dataclass(slots=True)
@@ -52,6 +54,8 @@ class Gathered:
     exhibits: list[int]
     #: the times of all frames of each stream
     frames: list[Frames]
+    #: how the pictures of each stream are shown
+    uprights: list[Upright]
     #: event → where it lies
     places: dict[str, EventPlace] = field(default_factory=dict)
     #: event → its tracks
@@ -65,7 +69,8 @@ def gather(reader: Reader, wanted: Wanted) -> Gathered:
     ledger = reader.coverage()
     events = [event for event in wanted.events if not event["provisional"]]
     frames = [frames_of(stored.watched(stream.row), stream.time_base) for stream in streams]
-    gathered = Gathered({}, [], streams, [exhibit["row"] for exhibit in exhibits], frames)
+    uprights = [Upright(one.width, one.height, one.rotation, one.sample_aspect) for one in streams]
+    gathered = Gathered({}, [], streams, [exhibit["row"] for exhibit in exhibits], frames, uprights)
     _add_events(gathered, reader, stored, events)
     runs = [_run(run) for run in stored.runs()]
     in_runs = {exhibit["run"] for exhibit in exhibits}
@@ -84,7 +89,7 @@ def gather(reader: Reader, wanted: Wanted) -> Gathered:
         "case": _case(reader.folder, exhibits, runs),
         "runs": [{key: value for key, value in run.items() if key != "for_whom"} for run in runs],
         "exhibits": _exhibits(exhibits),
-        **_streams(gathered, reader, wanted.regions, exhibits, ledger),
+        **_streams(gathered, reader, exhibits, ledger, wanted),
         "problems": _exhibit_problems(exhibits, ledger),
         "integrity": {},
         "method": {
@@ -108,10 +113,10 @@ def _add_events(gathered: Gathered, reader: Reader, stored: Reported, events: Se
         stream = place_of[rows[number]]
         courses = tracked(stored.courses(number))
         gathered.courses[event["id"]] = courses
-        gathered.events.append(_event(event, stream, courses))
+        gathered.events.append(_event(event, stream, [course.to_json(gathered.uprights[stream]) for course in courses]))
 
 
-def _event(event: dict[str, Any], stream: int, courses: Sequence[Tracked]) -> dict[str, Any]:
+def _event(event: dict[str, Any], stream: int, tracks: list[dict[str, Any]]) -> dict[str, Any]:
     """One event of the report; its pictures and clips are added as they are made."""
     kept = ("id", "class", "label", "start_pts", "end_pts", "time_base", "start_s", "end_s", "peak_s", "score")
     more = ("max_count", "exhibit", "exhibit_sha256", "reference")
@@ -130,7 +135,7 @@ def _event(event: dict[str, Any], stream: int, courses: Sequence[Tracked]) -> di
             "utc": [[one["start_utc"], one["end_utc"]] for one in event["utc_candidates"]],
             "utc_uncertainty_s": event["utc_uncertainty_s"],
             "time_words": event["time_source"] or "stream time alone: nobody recorded what the recorder's clock showed",
-            "tracks": [course.to_json() for course in courses],
+            "tracks": tracks,
             "review": {"state": event["review"]} | {key: event[f"review_{key}"] for key in ("by", "utc", "note")},
         }
         | dict.fromkeys(("still", "thumb", "strip", "clip", "copy", "missing"))
@@ -192,37 +197,40 @@ def _exhibits(exhibits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _streams(
     gathered: Gathered,
     reader: Reader,
-    regions: Path | None,
     exhibits: Sequence[dict[str, Any]],
     ledger: Sequence[dict[str, Any]],
+    wanted: Wanted,
 ) -> dict[str, Any]:
-    """``streams`` and ``cameras``, which are as ``regions.toml`` says; a stream is one of its own without it."""
+    """``streams`` and ``cameras``; a camera is a stream until somebody says otherwise."""
     place = {exhibit["row"]: k for k, exhibit in enumerate(exhibits)}
     covered = [item for item in ledger if item["stream"] is not None]
     if len(covered) != len(gathered.streams):
         raise CaseError("the ledger and the streams of the case do not fit; run 'vidreview verify'")
     clocks = reader.clocks()
-    names = {one.stream: one.camera_name for one in reader.places_of_cameras(None, regions)}
-    of_camera: dict[str, list[int]] = {}
-    for k, stream in enumerate(gathered.streams):
-        of_camera.setdefault(printable(names[stream.row]), []).append(k)
-    cameras = [{"name": name, "streams": members} for name, members in of_camera.items()]
-    camera_of = {k: number for number, camera in enumerate(cameras) for k in camera["streams"]}
+    counts = Counter(stream.exhibit for stream in gathered.streams)
     by_stream: dict[int, list[dict[str, Any]]] = {}
     for event in gathered.events:
         by_stream.setdefault(event["stream"], []).append(event)
-    streams = []
+    streams: list[dict[str, Any]] = []
+    cameras: dict[Any, dict[str, Any]] = {}
     for k, (stream, item, frames) in enumerate(zip(gathered.streams, covered, gathered.frames, strict=True)):
         exhibit = exhibits[place[stream.exhibit]]
         laid = lay(stream, frames, item["ticks"], item["problems"])
         events = by_stream.get(k, [])
         clock = clock_facts(clocks, stream.row, exhibit["name"], stream.number, item["duration_s"], item["problems"])
+        where = exhibit["name"], exhibit["path"], stream.number
+        name = wanted.regions.camera_of(*where, several=counts[stream.exhibit] > 1)
+        # two exhibits may bear one name: only somebody who says so makes them one camera
+        key = k if wanted.regions.camera(*where) is None else name
+        camera = cameras.setdefault(key, {"name": name, "streams": [], "number": len(cameras)})
+        camera["streams"].append(k)
+        width, height = gathered.uprights[k].size
         streams.append(
             {
                 "exhibit": place[stream.exhibit],
                 "reference": exhibit["reference"],
                 "stream": stream.number,
-                "camera": camera_of[k],
+                "camera": camera["number"],
                 "codec": stream.codec,
                 "width": stream.width,
                 "height": stream.height,
@@ -243,9 +251,15 @@ def _streams(
                 "background_s": None,
                 "heat": None,
                 "heat_words": None,
+                "heat_scale": [],
+                "shown_width": width,
+                "shown_height": height,
             }
         )
-    return {"cameras": cameras, "streams": streams}
+    return {
+        "cameras": [{key: camera[key] for key in ("name", "streams")} for camera in cameras.values()],
+        "streams": streams,
+    }
 
 
 def _problem(stream: KnownStream, problem: dict[str, Any]) -> dict[str, Any]:
