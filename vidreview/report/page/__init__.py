@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-#: in the order in which a browser runs them; each adds its part to one object
+#: In the order in which a browser runs them; each adds its part to one object. The data come before ``main``, which
+#: starts the page: until they are read, the overview is there already.
 SCRIPTS: Final = (
     "text",
     "times",
@@ -30,6 +31,8 @@ SCRIPTS: Final = (
     "keys",
     "main",
 )
+#: what the maker of the report writes: window.VIDREVIEW and window.VIDREVIEW_EVENTS
+DATA: Final = ("data/case.js", "data/events.js")
 STYLES: Final = ("report.css", "print.css")
 
 #: The browser itself refuses whatever a hostile name might smuggle in: inline scripts and styles, other places, forms,
@@ -67,7 +70,7 @@ def _context(facts: Mapping[str, Any]) -> dict[str, Any]:
         "facts": facts,
         "problems": _problems(facts),
         "policy": POLICY,
-        "scripts": [f"js/{name}.js" for name in SCRIPTS],
+        "scripts": [*(f"js/{name}.js" for name in SCRIPTS[:-1]), *DATA, f"js/{SCRIPTS[-1]}.js"],
     }
 
 

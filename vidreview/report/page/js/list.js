@@ -2,7 +2,7 @@
 // The list of events: only the rows in sight exist, so that ten thousand scroll like ten.
 (function (app) {
   const ROW = 62, SPARE = 6;
-  const { h, $ } = app, { name, plural } = app.text, times = app.times;
+  const { h, $ } = app, { name } = app.text, times = app.times;
   const SIGNS = { unreviewed: "○", relevant: "✓", "not relevant": "–", unsure: "?" };
   let model, found = [], place = new Map(), current = -1, open;
   const rows = new Map(); // position → element
@@ -91,7 +91,8 @@
     if (after !== undefined) {
       reveal(after);
       render();
-      rows.get(after).setAttribute("aria-selected", "true");
+      // No row is in sight while another view is shown.
+      if (rows.has(after)) rows.get(after).setAttribute("aria-selected", "true");
     }
   }
 
@@ -130,12 +131,17 @@
     app.marks.listen(renew);
   }
 
+  // What could not be done out of sight.
+  function appear() {
+    if (place.has(current)) reveal(place.get(current));
+    render();
+  }
+
   app.list = {
-    start, show, choose, beside, render,
+    start, show, choose, beside, appear,
     position: (i) => place.get(i),
     size: () => found.length,
     all: () => found,
-    title: () => plural(found.length, "event"),
   };
   app.sign = sign;
   app.kind = kind;

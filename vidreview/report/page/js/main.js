@@ -59,9 +59,9 @@
     }
     document.body.dataset.view = view;
     if (view === "synopsis") app.synopsis.layout();
-    if (view === "overview") app.timeline.repaint();
+    if (view === "overview") app.timeline.paint();
     if (view === "events") {
-      app.list.render();
+      app.list.appear();
       if (app.card.current() < 0 && result.found.length) openEvent(result.found[0], true);
     } else app.stage.stop();
     window.scrollTo(0, 0);
@@ -179,6 +179,7 @@
 
   function start() {
     themes();
+    for (const each of VIEWS) $(each).hidden = true; // none is laid out before the one that is wanted
     if (window.matchMedia("(max-width: 900px)").matches) app.toggleFilters();
     for (const close of document.querySelectorAll("dialog .close")) close.addEventListener("click", () => close.closest("dialog").close());
     model = app.loadModel();
@@ -220,10 +221,11 @@
     go("events");
   };
 
-  document.documentElement.classList.add("js");
   try {
     start();
   } catch (error) {
+    for (const each of ["overview", "record"]) $(each).hidden = false;
+    for (const each of ["events", "synopsis"]) $(each).hidden = true;
     app.say("This page cannot show the events: " + error.message + ". The facts below that need no script are whole; compare the folder with report.json.", true);
     document.documentElement.dataset.ready = "failed";
     console.error(error);

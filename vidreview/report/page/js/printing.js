@@ -38,6 +38,13 @@
   function build() {
     const place = $("paper");
     place.replaceChildren(...[wanted("events") ? events() : null, wanted("synopsis") ? contacts() : null].filter(Boolean));
+    if (wanted("overview")) {
+      // What is hidden has no width to draw in.
+      const hidden = $("overview").hidden;
+      $("overview").hidden = false;
+      app.timeline.paint();
+      $("overview").hidden = hidden;
+    }
     document.body.dataset.print = ["overview", "record"].filter(wanted).join(" ");
     $("printed-at").textContent = "Printed " + times.wall(Date.now(), 0) + " UTC; marks of this session: " + count(app.marks.here()) + ", not saved to a file: " + count(app.marks.unsaved()) + ".";
     return place;

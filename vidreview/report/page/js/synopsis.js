@@ -62,10 +62,16 @@
     render();
   }
 
+  // The picture that Tab comes to: the open event's, else the day's first.
+  function entry() {
+    const each = days.find((one) => one.key === day);
+    return !each || each.items.includes(current) ? current : each.items[0];
+  }
+
   function cell(i) {
     const event = model.events[i], when = app.brief(model, i), src = file(event.thumb), mark = app.marks.of(event.id);
     return h("button", {
-      type: "button", class: "cell k-" + event.class, id: "cell-" + event.id, "aria-current": i === current ? "true" : null, tabindex: i === current ? 0 : -1,
+      type: "button", class: "cell k-" + event.class, id: "cell-" + event.id, "aria-current": i === current ? "true" : null, tabindex: i === entry() ? 0 : -1,
       "aria-label": event.id + ", " + (event.label || event.class) + ", " + when.text + ", " + app.text.shorten(model.cameraOf(i).name, 40) + ", " + mark.state,
       on: { click: () => open(i), focus: () => { if (current !== i) choose(i); } },
     }, src ? h("img", { src, alt: "", decoding: "async" }) : h("span", { class: "nopicture" }, "no picture"),
@@ -117,8 +123,10 @@
       if (!element) continue;
       if (on) element.setAttribute("aria-current", "true");
       else element.removeAttribute("aria-current");
-      element.tabIndex = on ? 0 : -1;
     }
+    for (const each of $("sheet").querySelectorAll("button.cell[tabindex='0']")) each.tabIndex = -1;
+    const now = $("cell-" + after.id);
+    if (now) now.tabIndex = 0;
     app.chosen(i);
   }
 

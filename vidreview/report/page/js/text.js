@@ -2,6 +2,9 @@
 // Text, numbers and elements. Whatever comes from evidence becomes a text node or an attribute, never markup.
 window.vidreview = window.vidreview || {};
 (function (app) {
+  // From here on the page is one with scripts; the overview is read while the events are still loading.
+  document.documentElement.classList.add("js");
+
   // Characters that no line of text shows: controls, and those that turn text around or hide in it.
   const UNSEEN = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]/g;
 

@@ -312,8 +312,9 @@
     $("bases").replaceChildren(...times.BASES.slice(0, 3).map(([each, words, why]) => h("button", {
       type: "button", "data-base": each, title: why, disabled: !model.has(each), on: { click: () => show(each) },
     }, words)));
-    show(model.best === "stream" ? "shown" : model.best);
+    base = model.best === "stream" ? "shown" : model.best;
   }
 
-  app.timeline = { start, show, repaint: () => charts.forEach(paint) };
+  // Drawn when it is looked at: until then it has no width, and costs nothing.
+  app.timeline = { start, show, paint: () => (charts.length ? charts.forEach(paint) : show(base)) };
 })(window.vidreview);
