@@ -37,6 +37,9 @@ def db() -> Iterator[sqlite3.Connection]:
                 (stream, stream),
             )
             db.execute("INSERT INTO track_points VALUES (?, x'00ff')", (stream,))
+            db.execute("INSERT INTO looks VALUES (?, 4, 'colours', x'07')", (stream,))
+            db.execute("INSERT INTO look_colours VALUES ('red', 'upper', ?, 0.5)", (stream,))
+            db.execute("INSERT INTO look_crops VALUES (?, 0, 3, 3, 0.5, 1, 1, 9, 9, 0.25, x'ffd8')", (stream,))
             db.execute(
                 "INSERT INTO events VALUES (?, ?, 'person', 'person', 0, 9, 0, 9, 1, 1, 1, 0.5, NULL)", (stream, stream)
             )
@@ -92,6 +95,12 @@ CHANGES = {
         "track_points row track 10 was changed",
     ),
     "events": ("UPDATE events SET end_s = 9.000001 WHERE id = 10", "events row id 10 was changed"),
+    "looks": ("UPDATE looks SET light = 'cast' WHERE track = 10", "looks row track 10 was changed"),
+    "look_colours": (
+        "UPDATE look_colours SET share = 0.6 WHERE track = 11",
+        "look_colours row track 11, part upper, colour red was changed",
+    ),
+    "look_crops": ("UPDATE look_crops SET jpeg = x'ffd9' WHERE track = 10", "row track 10, position 0 was changed"),
     "event_tracks": ("UPDATE event_tracks SET track = 11 WHERE event = 10", "row event 10, position 0 was changed"),
     "detections": (
         "UPDATE detections SET score = 0.2500001 WHERE stream = 10 AND number = 1234",
@@ -111,6 +120,12 @@ ADDITIONS = {
     "tracks": ("UPDATE tracks SET stream = 10 WHERE id = 21", "tracks row id 21 was added"),
     "track_points": ("UPDATE track_points SET track = 12 WHERE track = 20", "track_points row track 12 was added"),
     "events": ("UPDATE events SET stream = 11 WHERE id = 20", "events row id 20 was added"),
+    "looks": ("UPDATE looks SET track = 12 WHERE track = 20", "looks row track 12 was added"),
+    "look_colours": (
+        "INSERT INTO look_colours VALUES ('blue', 'upper', 10, 0.5)",
+        "look_colours row track 10, part upper, colour blue was added",
+    ),
+    "look_crops": ("UPDATE look_crops SET track = 12 WHERE track = 20", "row track 12, position 0 was added"),
     "event_tracks": ("INSERT INTO event_tracks VALUES (11, 7, 10)", "row event 11, position 7 was added"),
     "provisional_events": (
         "INSERT INTO provisional_events VALUES (5, 10, 'person', 'person', 0, 9, 0, 9, 1, 1, 1, 0.5)",
@@ -126,6 +141,12 @@ REMOVALS = {
     "problems": ("DELETE FROM problems WHERE id = 11", "problems row id 11 was removed"),
     "tracks": ("DELETE FROM tracks WHERE id = 11", "tracks row id 11 was removed"),
     "track_points": ("DELETE FROM track_points WHERE track = 11", "track_points row track 11 was removed"),
+    "looks": ("DELETE FROM looks WHERE track = 11", "looks row track 11 was removed"),
+    "look_colours": (
+        "DELETE FROM look_colours WHERE track = 11",
+        "look_colours row track 11, part upper, colour red was removed",
+    ),
+    "look_crops": ("DELETE FROM look_crops WHERE track = 11", "look_crops row track 11, position 0 was removed"),
     "streams": ("DELETE FROM streams WHERE id = 11", "streams row id 11 was removed"),
     "events": ("UPDATE events SET stream = 20 WHERE id = 10", "events row id 10 was removed"),
     "event_tracks": ("DELETE FROM event_tracks WHERE event = 10", "row event 10, position 0 was removed"),

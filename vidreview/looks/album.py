@@ -68,9 +68,9 @@ class Album:
             self.every_s *= 2
 
     def best(self, seconds: float) -> float:
-        """Quality that a crop of this moment must have more of."""
+        """Quality that a crop of this moment must have more of; the first is kept whatever it is."""
         held = self.cells.get(int(seconds // self.cell_s))
-        return 0.0 if held is None else held.quality
+        return -1.0 if held is None else held.quality
 
     def keep(self, crop: Crop) -> None:
         """Take in a crop that is better than the one of its time."""
@@ -124,20 +124,18 @@ class Albums:
         height, width = picture.shape[:2]
         most = promise(seen.box, seen.score, width, height)
         box = whole_box(seen.box, width, height)
-        full = self.size + album.size >= MOST_BYTES
-        if full:
-            album.shrink()
-        least = max((c.quality for c in album.cells.values()), default=0.0) if full else album.best(clock[2])
-        if box is None or most <= least:
+        if box is None or most <= album.best(clock[2]):
             return
         small = reduced(picture, box)
         quality = most * sharpness(small)
-        if quality <= least or (jpeg := encoded(small)) is None:
+        if quality <= album.best(clock[2]) or (jpeg := encoded(small)) is None:
             return
         crop = Crop(*clock, box, round(quality, 6), jpeg)
-        if not full:
+        if self.size + album.size + len(jpeg) <= MOST_BYTES:
             album.keep(crop)
-        elif self.size + len(jpeg) <= MOST_BYTES:
+            return
+        album.shrink()
+        if self.size + len(jpeg) <= MOST_BYTES and all(quality > one.quality for one in album.cells.values()):
             album.cells = {int(clock[2] // album.cell_s): crop}
 
     def close(self, track: Track) -> TrackLook | None:

@@ -15,12 +15,15 @@ Float = NDArray[np.float64]
 
 #: rows and columns of cells by which a picture is judged
 ROWS, COLUMNS = 36, 64
-#: a cell's colour differs from the picture's when its chromaticity is this far from it (a*, b* at L* 50)
-DIFFERS = 8.0
-#: share of the cells that must differ for the picture to have colours; a coloured letter of the clock is less
+#: upper and lower share of the picture that is not judged: clocks and names of cameras stand there, in colour on grey
+BORDER = 0.1
+#: a cell's colour differs from the picture's when its chromaticity is this far from it (a*, b* at L* 50): what is
+#: recorded without colours has none at all, a grey road on a dull day has 3 to 8 here and there
+DIFFERS = 3.0
+#: share of the cells that must differ for the picture to have colours
 ENOUGH = 0.005
-#: share of an object that must differ, where the rest of the picture is grey
-OBJECT_ENOUGH = 0.15
+#: how far and what share of an object must differ, where the rest of the picture is grey
+OBJECT_DIFFERS, OBJECT_ENOUGH = 8.0, 0.15
 #: a picture whose middle chromaticity is this far from grey leans to a colour
 CAST = 8.0
 #: below this lightness the colour is noise
@@ -42,9 +45,9 @@ class PictureLight:
         return float(np.hypot(*self.middle)) >= CAST
 
     def differing(self, lab: Float, weights: Float) -> float:
-        """Share of weighted CIELAB colours (n, 3) that differ from the picture's."""
+        """Share of weighted CIELAB colours (n, 3) that clearly differ from the picture's."""
         chroma = chromaticity(lab)
-        off = np.hypot(chroma[:, 0] - self.middle[0], chroma[:, 1] - self.middle[1]) >= DIFFERS
+        off = np.hypot(chroma[:, 0] - self.middle[0], chroma[:, 1] - self.middle[1]) >= OBJECT_DIFFERS
         total = float(weights.sum())
         return float(weights[off & (lab[:, 0] >= DARK)].sum()) / total if total > 0 else 0.0
 
@@ -68,7 +71,8 @@ def chromaticity(lab: Float) -> Float:
 def picture_light(picture: Pixels) -> PictureLight:
     """Judge a BGR picture (height, width, 3)."""
     cells, inside = np.zeros((ROWS, COLUMNS, 3), np.uint8), np.zeros((ROWS, COLUMNS), np.bool_)
-    cell_means(picture, 0.0, 0.0, float(picture.shape[1]), float(picture.shape[0]), cells, inside)
+    height, width = picture.shape[:2]
+    cell_means(picture, 0.0, BORDER * height, float(width), (1 - BORDER) * height, cells, inside)
     lab = to_lab(cells[inside])
     lit = lab[lab[:, 0] >= DARK]
     if not len(lit):
