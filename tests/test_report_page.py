@@ -291,7 +291,7 @@ def test_hostile_names_do_no_harm(watched: Watched, report: Report) -> None:
     tab.on("dialog", lambda dialog: watched.trouble.append(f"a dialog: {dialog.message}"))
     for camera in range(5):
         tab.goto(f"{report.url}#events?camera={camera}")
-        until(tab, f"document.getElementById('said').textContent.includes('camera')")
+        until(tab, "document.getElementById('said').textContent.includes('camera')")
         tab.click("#list .row >> nth=0")
         for name in ("overview", "synopsis", "record"):
             tab.evaluate(f"vidreview.go('{name}')")
