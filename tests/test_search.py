@@ -275,7 +275,12 @@ def test_a_foot_below_the_picture_is_at_its_edge(tmp_path: Path) -> None:
 def older(folder: Path) -> None:
     """Take a case back to the version before courses."""
     db = sqlite3.connect(folder / "case.db")
-    db.executescript("DROP TABLE courses; DELETE FROM migrations WHERE name LIKE '0008%';")
+    for table in ("courses", "look_crops", "look_colours", "looks"):
+        db.execute(f"DROP TABLE {table}")
+    for column in ("marked_utc", "marks_sha256", "exhibit_sha256", "stream", "start_pts", "class"):
+        db.execute(f"ALTER TABLE reviews DROP COLUMN {column}")
+    db.execute("DELETE FROM migrations WHERE name >= '0008'")
+    db.commit()
     db.close()
 
 
