@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -23,8 +24,12 @@ LONGEST_NOTE: Final = 10_000
 
 STATES: Final = ("relevant", "not relevant", "unsure", "unreviewed")
 
-#: the newest decision counts; a mark whose clock ran ahead was made by the time it was recorded
-_ORDER: Final = "min(coalesce(marked_utc, at_utc), at_utc), id"
+#: SQL over reviews: the newest decision, the last in this order, counts; a mark whose clock ran ahead was made by the
+#: time it was recorded
+ORDER: Final = "min(coalesce(marked_utc, at_utc), at_utc), id"
+
+
+_OF_EVENTS: Final = "WHERE event IN (SELECT value FROM json_each(?)) "
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +97,9 @@ class Review:
         }
 
 
-def load_reviews(select: Select) -> list[Review]:
-    """All reviews in the order of their decisions: of several of one event, the last counts."""
+def load_reviews(select: Select, events: Sequence[int] | None = None) -> list[Review]:
+    """Reviews of events, or all, in the order of their decisions: of several of one event, the last counts."""
+    wanted, values = ("", []) if events is None else (_OF_EVENTS, [json.dumps(list(events))])
     return [
         Review(
             number,
@@ -103,14 +109,15 @@ def load_reviews(select: Select) -> list[Review]:
         )
         for number, event, state, by, at_utc, note, marked, marks, sha256, stream, start, kind in select(
             "SELECT id, event, state, by, at_utc, note, marked_utc, marks_sha256, exhibit_sha256, stream, start_pts, "
-            f"class FROM reviews ORDER BY {_ORDER}"
+            f"class FROM reviews {wanted}ORDER BY {ORDER}",
+            values,
         )
     ]
 
 
-def current(select: Select) -> dict[int, Review]:
-    """Number of an event → the review that counts."""
-    return {review.decision.event: review for review in load_reviews(select)}
+def current(select: Select, events: Sequence[int] | None = None) -> dict[int, Review]:
+    """Number of an event → the review that counts; of all events when ``events`` is None."""
+    return {review.decision.event: review for review in load_reviews(select, events)}
 
 
 def review_fields(review: Review | None) -> dict[str, Any]:
