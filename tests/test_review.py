@@ -107,6 +107,9 @@ def test_of_several_decisions_the_last_counts_and_all_stay(case: Path, cli: Cli)
     assert "decided again later" in cli("review", "list", "--case", case).out
     assert cli("review", "set", "E0002", "unreviewed", *BY, "--case", case).status == 0
     assert events(case)[1]["review"] == "unreviewed" and events(case)[1]["review_by"] == "A. Examiner"
+    with Reader.open(case) as reader:
+        assert reviews.current(reader.select, [2]) == reviews.current(reader.select)
+        assert reviews.current(reader.select, [1]) == {}
 
 
 @pytest.mark.parametrize(
