@@ -18,7 +18,7 @@ from vidreview.index.reported import KnownStream, Reported
 from vidreview.report import activity, method
 from vidreview.report.courses import Tracked, tracked
 from vidreview.report.pictures import Upright
-from vidreview.report.spans import NO_FRAMES, Frames, frames_of, lay
+from vidreview.report.spans import Frames, frames_of, lay
 from vidreview.report.walltime import clock_facts
 
 #: the form of the data files
@@ -227,41 +227,46 @@ def _streams(
         key = name if wanted.camera_of is not by_exhibit else k
         camera = cameras.setdefault(key, {"name": name, "streams": [], "number": len(cameras)})
         camera["streams"].append(k)
-        width, height = gathered.uprights[k].size
         streams.append(
-            {
-                "exhibit": place[stream.exhibit],
-                "reference": exhibit["reference"],
-                "stream": stream.number,
-                "camera": camera["number"],
-                "codec": stream.codec,
-                "width": stream.width,
-                "height": stream.height,
-                "rotation": stream.rotation,
-                "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
-                "sample_aspect": f"{stream.sample_aspect.numerator}/{stream.sample_aspect.denominator}",
-                "duration_s": item["duration_s"],
-                "frames_presented": item["frames_presented"],
-                "timed": stream.timed,
+            {"exhibit": place[stream.exhibit], "reference": exhibit["reference"], "camera": camera["number"]}
+            | _stream(stream, item, gathered.uprights[k])
+            | {
                 "clock": clock,
                 "spans": laid.to_json(stream.time_base),
                 "spans_words": laid.words,
-                "coverage": {key: item[key] for key in ("states", "frames", "detector_frames", "ticks")},
-                "problems": [_problem(stream, one) for one in item["problems"]],
                 "activity": activity.by_stream_hour(events, item["duration_s"]),
                 "activity_by_hour": activity.by_clock_hour(events) if clock["known"] else None,
-                "background": None,
-                "background_s": None,
-                "heat": None,
-                "heat_words": None,
-                "heat_scale": [],
-                "shown_width": width,
-                "shown_height": height,
             }
         )
     return {
         "cameras": [{key: camera[key] for key in ("name", "streams")} for camera in cameras.values()],
         "streams": streams,
+    }
+
+
+def _stream(stream: KnownStream, item: dict[str, Any], upright: Upright) -> dict[str, Any]:
+    """What a stream is, and its ledger; its pictures are added as they are made."""
+    width, height = upright.size
+    return {
+        "stream": stream.number,
+        "codec": stream.codec,
+        "width": stream.width,
+        "height": stream.height,
+        "rotation": stream.rotation,
+        "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
+        "sample_aspect": f"{stream.sample_aspect.numerator}/{stream.sample_aspect.denominator}",
+        "duration_s": item["duration_s"],
+        "frames_presented": item["frames_presented"],
+        "timed": stream.timed,
+        "coverage": {key: item[key] for key in ("states", "frames", "detector_frames", "ticks")},
+        "problems": [_problem(stream, one) for one in item["problems"]],
+        "background": None,
+        "background_s": None,
+        "heat": None,
+        "heat_words": None,
+        "heat_scale": [],
+        "shown_width": width,
+        "shown_height": height,
     }
 
 
@@ -300,6 +305,3 @@ def _sums(ledger: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "exhibits_unread": sum(not one & {"duplicate", "image", "unfinished"} for one in kinds),
         "exhibits_unfinished": sum("unfinished" in one for one in kinds),
     }
-
-
-__all__ = ["NO_FRAMES", "Gathered", "Wanted", "gather"]
