@@ -12,6 +12,7 @@ import numpy as np
 
 from tests.films import film, wall
 from vidreview.report.data import plain, script
+from vidreview.report.render import render
 
 #: names as nobody wishes to meet them
 HOSTILE = (
@@ -107,11 +108,7 @@ def write_synthetic(folder: Path, count: int, **options: Any) -> Path:
     (folder / "data" / "events.js").write_bytes(script("VIDREVIEW_EVENTS", events))
     _pictures(folder / "view", len(facts["streams"]))
     film(folder / "view" / "clip_VIEW.mp4", 40, [(5, 35)])
-    try:
-        from vidreview.report import page
-    except ImportError:
-        return folder / "index.html"
-    for name, content in page.files(facts).items():
+    for name, content in render(facts).items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(content)
     return folder / "index.html"
@@ -186,6 +183,17 @@ def _stream(number: int) -> dict[str, Any]:
             "utc_start_ms": start - 127_000 if known else None,
             "uncertainty_s": 1.5 if known else None,
             "steps": [],
+            "segments": [
+                {
+                    "start_s": 0.0,
+                    "end_s": _DAY_S,
+                    "shown_ms": start,
+                    "corrected_ms": start - 127_000,
+                    "utc_ms": start - 127_000,
+                }
+            ]
+            if known
+            else [],
         },
         "spans": [{"state": state, "start_s": begin, "end_s": end} for state, begin, end in spans],
         "spans_words": None,
@@ -211,7 +219,14 @@ def _stream(number: int) -> dict[str, Any]:
         "background": f"view/s{number + 1}_background_VIEW.jpg",
         "background_s": 12.5,
         "heat": f"view/s{number + 1}_heat_VIEW.png",
-        "heat_words": "Darkest where something stayed longest: up to 41 s in one place.",
+        "heat_words": "Dark purple is 0.1 s or less, light yellow 41.0 s, the longest at one place.",
+        "heat_scale": [
+            {"s": 0.1, "colour": "#57106e"},
+            {"s": 1, "colour": "#bc3754"},
+            {"s": 41.0, "colour": "#fcffa4"},
+        ],
+        "shown_width": 1280,
+        "shown_height": 720,
     }
 
 
@@ -267,7 +282,9 @@ def _event(number: int, place: int, streams: list[dict[str, Any]], chance: rando
             "h": 384,
             "evidence": None,
             "sha256": None,
+            "damaged": number % 50 == 7,
         },
+        "thumb_crop": None if lost else [320, 180, 640, 360],
         "thumb": None if lost else f"view/thumb{number % 8}_VIEW.jpg",
         "strip": None
         if lost
@@ -276,6 +293,8 @@ def _event(number: int, place: int, streams: list[dict[str, Any]], chance: rando
             "w": 160,
             "h": 96,
             "times": [round(begin + length * k / 7, 3) for k in range(8)],
+            "crop": [0, 0, 1280, 720],
+            "damaged": [2] if number % 50 == 7 else [],
         },
         "clip": None
         if lost

@@ -270,6 +270,46 @@ def test_a_kill_while_the_new_one_takes_its_place_leaves_the_old_one(case: Path)
     assert verify(case).exit_status == 0
 
 
+def test_a_kill_before_the_entry_of_the_log_is_found_and_mended(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The report is in its place, but the log does not know it: verify says so in few lines, made again all is well."""
+
+    def killed(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AuditLog, "derived", killed)
+        with pytest.raises(KeyboardInterrupt):
+            make(case, clips=False)
+    faults = verify(case).faults
+    assert 1 <= len(faults) <= 4
+    assert "more files in it have no entry" in faults[-1].reason
+    _, status = make(case, clips=False)
+    assert status == 0
+    assert verify(case).exit_status == 0
+
+
+@pytest.mark.footage
+def test_a_real_clip_of_variable_rate_has_a_whole_report(footage: Path, tmp_path: Path) -> None:
+    """A porch camera at a variable rate, 720p: pictures of every event in its proportions, and verify is clean."""
+    run([footage / "clips" / "porch_vfr.mkv"], tmp_path / "case")
+    built, status = make(tmp_path / "case")
+    facts, events = data(tmp_path / "case")
+    assert (status, built.incomplete) == (0, 0)
+    assert events
+    (stream,) = facts["streams"]
+    assert sum(span["end_s"] - span["start_s"] for span in stream["spans"]) == pytest.approx(stream["duration_s"])
+    background = picture(tmp_path / "case", stream["background"])
+    assert background.shape[:2] == (stream["shown_height"], stream["shown_width"])
+    for event in events:
+        strip = event["strip"]
+        assert strip["times"] == sorted(strip["times"])
+        assert strip["w"] / strip["h"] == pytest.approx(stream["shown_width"] / stream["shown_height"], rel=0.02)
+        sheet = picture(tmp_path / "case", strip["src"])
+        assert sheet.shape[:2] == (strip["h"], strip["w"] * len(strip["times"]))
+        assert sheet.std() > 10, "not black"
+    assert verify(tmp_path / "case").exit_status == 0
+
+
 def test_what_others_put_into_the_report_is_not_lost(case: Path) -> None:
     """A new report would remove it, so there is none until somebody moves it away."""
     make(case, clips=False)
@@ -410,13 +450,13 @@ def test_verify_does_not_trust_a_manifest_that_was_changed(case: Path) -> None:
 
 def test_the_command_says_what_it_made(case: Path, cli: Cli) -> None:
     """Filters are in the report in words, counts in the JSON, and an unknown exhibit is a usage error."""
-    result = cli("report", "--case", case, "--exhibit", "a.mp4", "--min-duration", "1", "--no-clips", "--json")
+    result = cli("report", "--case", case, "--exhibit", "a.mp4", "--min-duration", "0:01", "--no-clips", "--json")
     assert result.status == 0, result.err
     said = json.loads(result.out)
     assert (said["events"], said["made"], said["incomplete"], said["exhibits_checked"]) == (2, 2, 0, 1)
     facts, events = data(case)
-    assert facts["report"]["filters"] == ["--exhibit a.mp4", "--min-duration 1"]
-    assert facts["report"]["command"] == "vidreview report --exhibit a.mp4 --min-duration 1 --no-clips"
+    assert facts["report"]["filters"] == ["--exhibit a.mp4", "--min-duration 0:01"]
+    assert facts["report"]["command"] == "vidreview report --exhibit a.mp4 --min-duration 0:01 --no-clips"
     assert (facts["report"]["events_in_case"], len(events)) == (3, 2)
     assert facts["case"]["references"] == ["NMC/1"]
     assert cli("report", "--case", case, "--exhibit", "nothing.mp4").status == 2
@@ -424,6 +464,44 @@ def test_the_command_says_what_it_made(case: Path, cli: Cli) -> None:
     text = cli("report", "--case", case, "--no-clips")
     assert "leads" in text.out
     assert "index.html" in text.out
+
+
+def test_a_case_of_an_earlier_version_has_a_report_too(case: Path) -> None:
+    """Without the times of frames: ends of each event, its best frame, sums of the ledger; nothing made up."""
+    import sqlite3
+
+    with sqlite3.connect(case / "case.db") as db:
+        db.execute("DELETE FROM watched")
+        db.execute("UPDATE coverage SET gap = 10, analysed = analysed - 10")
+    db.close()
+    _, status = make(case, clips=False)
+    facts, events = data(case)
+    assert status == 0
+    assert {len(event["strip"]["times"]) for event in events} == {2}
+    assert all(red(picture(case, event["still"]["src"])).any() for event in events)
+    assert [span["state"] for span in facts["streams"][0]["spans"]] == ["unknown"]
+    assert "earlier version" in facts["streams"][0]["spans_words"]
+    assert facts["streams"][0]["background"] is not None
+
+
+def test_a_full_disk_is_said_and_leaves_the_old_report(case: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The folder of the new report cannot be written: the error names the file, the old report stays."""
+    import errno
+
+    make(case, clips=False)
+    before = (case / "report" / "report.json").read_bytes()
+    (case / "report" / "view" / "E0001_VIEW.jpg").unlink()
+    original = Path.write_bytes
+
+    def full(self: Path, data: bytes) -> int:
+        if self.name == "E0001_VIEW.jpg":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+        return original(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(CaseError, match=r"cannot write .*E0001_VIEW\.jpg: No space left"):
+        make(case, clips=False)
+    assert (case / "report" / "report.json").read_bytes() == before
 
 
 def test_a_case_without_events_has_a_report_too(tmp_path: Path, cli: Cli) -> None:

@@ -16,7 +16,15 @@ if TYPE_CHECKING:
     from vidreview.report.build import Built
 
 
-@click.command("report")
+class _Typed(click.Command):
+    """A command that remembers its options as they were typed, before they become values."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[__name__] = self.make_parser(ctx).parse_args(list(args))[0]
+        return super().parse_args(ctx, args)
+
+
+@click.command("report", cls=_Typed)
 @case_option
 @filter_options
 @click.option(
@@ -88,20 +96,19 @@ def command(
 
 
 def _words(context: click.Context, filters: dict[str, Any]) -> tuple[str, ...]:
-    """The filters that were given, as they would be typed, one for each value."""
+    """The filters that were given, as they were typed, one for each value."""
     words = []
     for parameter in context.command.params:
-        value = filters.get(parameter.name or "")
-        if value is None or value == () or value is False or value == parameter.get_default(context):
+        typed = context.meta[__name__].get(parameter.name)
+        if parameter.name not in filters or typed is None:
             continue
         option = next((name for name in parameter.opts if name.startswith("--")), parameter.opts[0])
-        values = value if isinstance(value, tuple | list) else (value,)
-        words += [option if one is True else f"{option} {_typed(one)}" for one in values]
+        for one in typed if isinstance(typed, list) else [typed]:
+            value = " ".join(map(str, one)) if isinstance(one, tuple) else str(one)
+            words.append(
+                option if isinstance(one, bool) or getattr(parameter, "is_flag", False) else f"{option} {value}"
+            )
     return tuple(words)
-
-
-def _typed(value: Any) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _command(words: tuple[str, ...], clips: bool, pdf: bool) -> str:
@@ -118,7 +125,8 @@ def _facts(built: Built, case: Path) -> dict[str, Any]:
         "files": built.files,
         "bytes": built.size,
         "exhibits_checked": len(built.checked.exhibits),
-        "exhibits_failed": [{"exhibit": name, "reason": why} for name, why in built.checked.failed.items()],
+        "exhibits_failed": [{"exhibit": name, "reason": why} for name, why in built.checked.failed.values()],
+        "media_s": round(built.seconds, 3),
     }
 
 
@@ -130,5 +138,6 @@ def _print(built: Built, verbose: bool) -> None:
     if built.incomplete:
         click.echo(f"Of {built.incomplete} events pictures or clips are missing; their cards say why.")
     if verbose:
-        click.echo(f"{built.made} made now, {built.reused} kept from an earlier report.")
+        rate = f", {built.made / built.seconds:.1f} events a second" if built.made and built.seconds else ""
+        click.echo(f"{built.made} made now{rate}; {built.reused} kept from an earlier report.")
     click.echo(LEADS)

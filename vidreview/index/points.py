@@ -57,8 +57,23 @@ def pack(points: Sequence[Point]) -> bytes:
     return b"\x01" + zlib.compress(header + b"".join(little(column) for column in columns), 6)
 
 
-def unpack(blob: bytes) -> list[StoredPoint]:
-    """The points of a blob; raises CaseError when it is not one."""
+class Columns(NamedTuple):
+    """Points of a blob as arrays of equal length, for looking at very many."""
+
+    frame: Sequence[int]
+    pts: Sequence[int]
+    seconds: Sequence[float]
+    #: left, top, right and bottom
+    sides: tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]]
+    #: NaN where there is none
+    score: Sequence[float]
+    source: Sequence[int]
+    label: Sequence[int]
+    labels: Sequence[str]
+
+
+def columns(blob: bytes) -> Columns:
+    """The points of a blob as arrays; raises CaseError when it is not one."""
     try:
         if blob[:1] != b"\x01":
             raise ValueError("unknown form")
@@ -66,7 +81,7 @@ def unpack(blob: bytes) -> list[StoredPoint]:
         end = body.index(b"\n") + 1
         header: dict[str, Any] = json.loads(body[:end])
         n, labels = int(header["n"]), header["labels"]
-        columns: list[array[Any]] = []
+        found: list[array[Any]] = []
         at = end
         for kind in "qqdfffffBB":
             column = array(kind)
@@ -76,11 +91,18 @@ def unpack(blob: bytes) -> list[StoredPoint]:
                 column.byteswap()
             if len(column) != n:
                 raise ValueError("too short")
-            columns.append(column)
+            found.append(column)
             at += size
     except (ValueError, KeyError, zlib.error) as error:
         raise CaseError(f"a track's points in case.db are damaged ({error}); run 'vidreview scan' again") from error
-    frames, pts, seconds, x1, y1, x2, y2, scores, sources, names = columns
+    frames, pts, seconds, x1, y1, x2, y2, scores, sources, names = found
+    whole = array("q", accumulate(frames)), array("q", accumulate(pts))
+    return Columns(*whole, seconds, (x1, y1, x2, y2), scores, sources, names, labels)
+
+
+def unpack(blob: bytes) -> list[StoredPoint]:
+    """The points of a blob; raises CaseError when it is not one."""
+    found = columns(blob)
     return [
         StoredPoint(
             frame,
@@ -89,16 +111,16 @@ def unpack(blob: bytes) -> list[StoredPoint]:
             box,
             _SOURCES[source],
             None if math.isnan(score) else score,
-            None if name == _NO_LABEL else labels[name],
+            None if name == _NO_LABEL else found.labels[name],
         )
         for frame, tick, second, box, source, score, name in zip(
-            accumulate(frames),
-            accumulate(pts),
-            seconds,
-            zip(x1, y1, x2, y2, strict=True),
-            sources,
-            scores,
-            names,
+            found.frame,
+            found.pts,
+            found.seconds,
+            zip(*found.sides, strict=True),
+            found.source,
+            found.score,
+            found.label,
             strict=True,
         )
     ]

@@ -405,7 +405,8 @@ class Reader(LooksReader):
         for (blob,) in self._select(
             "SELECT points FROM track_points JOIN event_tracks USING (track) WHERE event = ?", [row]
         ):
-            course += [(point.seconds, point.frame) for point in points.unpack(blob)]
+            found = points.columns(blob)
+            course += zip(found.seconds, found.frame, strict=True)
         if not course:
             raise CaseError(f"event {event_name(number)} has no track in case.db; run 'vidreview verify'")
         peak = min(course, key=lambda place: (abs(place[0] - peak_s), place))[1]

@@ -57,7 +57,7 @@ class Course:
     number: int
     event_class: str
     label: str
-    points: list[points.StoredPoint]
+    points: points.Columns
 
 
 class Reported:
@@ -111,7 +111,7 @@ class Reported:
     def courses(self, event: int) -> list[Course]:
         """The tracks of the event of this number, in its order."""
         return [
-            Course(number, event_class, label, points.unpack(blob))
+            Course(number, event_class, label, points.columns(blob))
             for number, event_class, label, blob in self._select(
                 "SELECT t.number, t.class, t.label, p.points FROM events e JOIN event_tracks m ON m.event = e.id "
                 "JOIN tracks t ON t.id = m.track JOIN track_points p ON p.track = t.id "

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import queue
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
@@ -25,11 +26,12 @@ from vidreview.report.facts import Gathered, Wanted, gather
 from vidreview.report.folder import MANIFEST, NAME, Earlier, Folder
 from vidreview.report.integrity import Checked, integrity
 from vidreview.report.media import FORM, Made, Subject, make_pictures
-from vidreview.report.pictures import Upright
 from vidreview.report.render import render, write_pdf
 
-#: events that one thread makes the pictures of, one after the other
-_TOGETHER: Final = 32
+#: events that one thread makes the pictures of, one after the other: at least and at most; each such lot opens the
+#: exhibit anew, which takes a second where its index is that of a day
+_FEWEST: Final = 8
+_MOST: Final = 128
 _WORKERS: Final = 2
 
 
@@ -63,8 +65,10 @@ class Built:
     reused: int = 0
     files: int = 0
     size: int = 0
-    #: events of which something is missing, and why for the first of each reason
+    #: events of which something is missing
     incomplete: int = 0
+    #: that making the media took
+    seconds: float = 0.0
     checked: Checked = field(default_factory=Checked)
 
 
@@ -80,11 +84,13 @@ def build(reader: Reader, wanted: Wanted, options: Options, batch: Batch, observ
         earlier = folder.begin(recorded)
         gathered = gather(reader, wanted)
         work = _Work(reader, gathered, options, batch, observer, folder, earlier, derived, wanted.command)
+        begun = time.monotonic()
         work.make()
+        seconds = time.monotonic() - begun
         gathered.facts["integrity"] = integrity(batch, gathered.facts, work.checked)
         files = work.files | _write_page(folder, gathered)
         if options.pdf:
-            files["report.pdf"] = write_pdf(gathered.facts, gathered.events, folder)
+            files["report.pdf"] = write_pdf(plain(gathered.facts), plain(gathered.events), folder)
         manifest = _manifest(gathered, wanted, options, work, files)
         sha256 = folder.write(MANIFEST, manifest)
         folder.finish(files)
@@ -102,7 +108,7 @@ def build(reader: Reader, wanted: Wanted, options: Options, batch: Batch, observ
     built = Built(folder.final / "index.html", len(gathered.events), work.made, work.reused, len(files) + 1)
     built.size = sum((folder.final / path).stat().st_size for path in (*files, MANIFEST))
     built.incomplete = sum(event["missing"] is not None for event in gathered.events)
-    built.checked = work.checked
+    built.checked, built.seconds = work.checked, seconds
     return built
 
 
@@ -130,9 +136,6 @@ class _Work:
         self.entries: dict[str, dict[str, Any]] = {}
         self.checked = Checked()
         self.made = self.reused = 0
-        self._uprights = [
-            Upright(stream.width, stream.height, stream.rotation, stream.sample_aspect) for stream in gathered.streams
-        ]
         self._stop = threading.Event()
         #: the subjects of each stream that are to be made, by start
         self._subjects: dict[int, list[tuple[str, Subject]]] = {}
@@ -161,7 +164,7 @@ class _Work:
                 event,
                 gathered.places[event["id"]],
                 gathered.courses[event["id"]],
-                self._uprights[stream],
+                self.gathered.uprights[stream],
                 gathered.frames[stream],
             )
             identity = subject.identity(more)
@@ -174,7 +177,7 @@ class _Work:
             facts = gathered.facts["streams"][stream]
             told = [gathered.facts["exhibits"][facts["exhibit"]]["sha256"], facts["stream"], FORM, __version__]
             told += self.stored.in_view(gathered.streams[stream].row)
-            identity = _digest(["background", stream, str(self._uprights[stream]), *told])
+            identity = _digest(["background", stream, str(self.gathered.uprights[stream]), *told])
             if (entry := self._again(identity)) is not None:
                 self._enter(facts, identity, entry)
             else:
@@ -203,14 +206,14 @@ class _Work:
         stored = [self.places[stream] for stream in streams]
         complaints: list[str] = []
         parent = next(iter(self._parents(stored, complaints)), None)
-        name = stored[0].exhibit.name
+        name, row = stored[0].exhibit.name, self.gathered.streams[streams[0]].exhibit
         if parent is None:
             why = complaints[-1] if complaints else f"exhibit {name} cannot be read"
-            self.checked.failed[name] = why
+            self.checked.failed[row] = name, why
             for stream in streams:
                 self._miss(stream, why)
             return
-        self.checked.exhibits.append(name)
+        self.checked.exhibits.add(row)
         for stream, place in zip(streams, stored, strict=True):
             try:
                 index = self.batch.index(parent, place)
@@ -247,7 +250,7 @@ class _Work:
             return
         known, frames = self.gathered.streams[stream], self.gathered.frames[stream]
         numbers = background.candidates(self.stored.watched(known.row), frames, self.stored.in_view(known.row))
-        taken = background.take(index, numbers, frames, known.timed, self._uprights[stream])
+        taken = background.take(index, numbers, frames, known.timed, self.gathered.uprights[stream])
         made = Made()
         if taken is not None:
             path = f"view/s{stream + 1}_background_VIEW.jpg"
@@ -262,8 +265,9 @@ class _Work:
         pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="report")
         try:
             futures = []
-            for first in range(0, len(subjects), _TOGETHER):
-                futures.append(pool.submit(self._chunk, subjects[first : first + _TOGETHER], parent, index, results))
+            lot = max(_FEWEST, min(_MOST, -(-len(subjects) // (2 * _WORKERS))))
+            for first in range(0, len(subjects), lot):
+                futures.append(pool.submit(self._chunk, subjects[first : first + lot], parent, index, results))
                 futures[-1].add_done_callback(lambda _: results.put(None))
             waiting = len(futures)
             while waiting:
@@ -318,15 +322,14 @@ class _Work:
 
     def _heat(self) -> None:
         """A heat map for each stream with events, over its background."""
-        for stream, (facts, upright) in enumerate(zip(self.gathered.facts["streams"], self._uprights, strict=True)):
+        names: dict[int, list[str]] = {}
+        for event in self.gathered.events:
+            names.setdefault(event["stream"], []).append(event["id"])
+        for stream, (facts, upright) in enumerate(
+            zip(self.gathered.facts["streams"], self.gathered.uprights, strict=True)
+        ):
             width, height = upright.size
-            facts |= {"shown_width": width, "shown_height": height, "heat_scale": []}
-            tracks = [
-                course
-                for event in self.gathered.events
-                if event["stream"] == stream
-                for course in self.gathered.courses[event["id"]]
-            ]
+            tracks = [course for name in names.get(stream, ()) for course in self.gathered.courses[name]]
             across = min(width, pictures.STILL)
             found = heat.heat(heat.dwell(tracks, upright), (across, max(1, round(height * across / width))))
             if found is not None:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from vidreview.index.query import track_name
 from vidreview.index.reported import Course
+from vidreview.report.pictures import Upright
 
 #: points of a path that a page draws, at most
 POINTS: Final = 24
@@ -27,13 +28,14 @@ class Tracked:
     #: (n, 4) xyxy, source pixels
     boxes: NDArray[np.float32]
 
-    def to_json(self) -> dict[str, Any]:
-        """As the report has it: at most ``POINTS`` points, the first and the last among them."""
-        path = []
-        for k in spread(len(self.seconds), POINTS):
-            left, top, right, bottom = (float(side) for side in self.boxes[k])
-            x, y = round(left), round(top)
-            path.append([round(float(self.seconds[k]), 3), x, y, round(right) - x, round(bottom) - y])
+    def to_json(self, upright: Upright) -> dict[str, Any]:
+        """As the report has it: at most ``POINTS`` points, the first and the last too, on the upright picture."""
+        kept = spread(len(self.seconds), POINTS)
+        sides = np.rint(upright.boxes(self.boxes[kept])).astype(int).tolist()
+        path = [
+            [round(float(self.seconds[k]), 3), x, y, right - x, bottom - y]
+            for k, (x, y, right, bottom) in zip(kept, sides, strict=True)
+        ]
         return {"id": track_name(self.number), "class": self.event_class, "label": self.label, "path": path}
 
 
@@ -44,8 +46,8 @@ def tracked(courses: Sequence[Course]) -> list[Tracked]:
             course.number,
             course.event_class,
             course.label,
-            np.array([point.seconds for point in course.points]),
-            np.array([point.box for point in course.points], np.float32).reshape(-1, 4),
+            np.array(course.points.seconds, np.float64),
+            np.stack([np.asarray(side, np.float32) for side in course.points.sides], axis=1),
         )
         for course in courses
     ]

@@ -17,7 +17,8 @@ from vidreview.index.reported import KnownStream, Reported
 from vidreview.index.rows import printable
 from vidreview.report import activity, method
 from vidreview.report.courses import Tracked, tracked
-from vidreview.report.spans import NO_FRAMES, Frames, frames_of, lay
+from vidreview.report.pictures import Upright
+from vidreview.report.spans import Frames, frames_of, lay
 from vidreview.report.walltime import clock_facts
 
 #: the form of the data files
@@ -52,6 +53,8 @@ class Gathered:
     exhibits: list[int]
     #: the times of all frames of each stream
     frames: list[Frames]
+    #: how the pictures of each stream are shown
+    uprights: list[Upright]
     #: event → where it lies
     places: dict[str, EventPlace] = field(default_factory=dict)
     #: event → its tracks
@@ -65,7 +68,8 @@ def gather(reader: Reader, wanted: Wanted) -> Gathered:
     ledger = reader.coverage()
     events = [event for event in wanted.events if not event["provisional"]]
     frames = [frames_of(stored.watched(stream.row), stream.time_base) for stream in streams]
-    gathered = Gathered({}, [], streams, [exhibit["row"] for exhibit in exhibits], frames)
+    uprights = [Upright(one.width, one.height, one.rotation, one.sample_aspect) for one in streams]
+    gathered = Gathered({}, [], streams, [exhibit["row"] for exhibit in exhibits], frames, uprights)
     _add_events(gathered, reader, stored, events)
     runs = [_run(run) for run in stored.runs()]
     in_runs = {exhibit["run"] for exhibit in exhibits}
@@ -108,10 +112,10 @@ def _add_events(gathered: Gathered, reader: Reader, stored: Reported, events: Se
         stream = place_of[rows[number]]
         courses = tracked(stored.courses(number))
         gathered.courses[event["id"]] = courses
-        gathered.events.append(_event(event, stream, courses))
+        gathered.events.append(_event(event, stream, [course.to_json(gathered.uprights[stream]) for course in courses]))
 
 
-def _event(event: dict[str, Any], stream: int, courses: Sequence[Tracked]) -> dict[str, Any]:
+def _event(event: dict[str, Any], stream: int, tracks: list[dict[str, Any]]) -> dict[str, Any]:
     """One event of the report; its pictures and clips are added as they are made."""
     kept = ("id", "class", "label", "start_pts", "end_pts", "time_base", "start_s", "end_s", "peak_s", "score")
     more = ("max_count", "exhibit", "exhibit_sha256", "reference")
@@ -130,8 +134,8 @@ def _event(event: dict[str, Any], stream: int, courses: Sequence[Tracked]) -> di
             "utc": [[one["start_utc"], one["end_utc"]] for one in event["utc_candidates"]],
             "utc_uncertainty_s": event["utc_uncertainty_s"],
             "time_words": event["time_source"] or "stream time alone: nobody recorded what the recorder's clock showed",
-            "tracks": [course.to_json() for course in courses],
-            "review": {"state": event["review"]} | {key: event[f"review_{key}"] for key in ("by", "utc", "note")},
+            "tracks": tracks,
+            "review": {"state": event["review"]} | {key: event.get(f"review_{key}") for key in ("by", "utc", "note")},
         }
         | dict.fromkeys(("still", "thumb", "strip", "clip", "copy", "missing"))
     )
@@ -211,41 +215,50 @@ def _streams(
     by_stream: dict[int, list[dict[str, Any]]] = {}
     for event in gathered.events:
         by_stream.setdefault(event["stream"], []).append(event)
-    streams = []
+    streams: list[dict[str, Any]] = []
     for k, (stream, item, frames) in enumerate(zip(gathered.streams, covered, gathered.frames, strict=True)):
         exhibit = exhibits[place[stream.exhibit]]
         laid = lay(stream, frames, item["ticks"], item["problems"])
         events = by_stream.get(k, [])
         clock = clock_facts(clocks, stream.row, exhibit["name"], stream.number, item["duration_s"], item["problems"])
         streams.append(
-            {
-                "exhibit": place[stream.exhibit],
-                "reference": exhibit["reference"],
-                "stream": stream.number,
-                "camera": camera_of[k],
-                "codec": stream.codec,
-                "width": stream.width,
-                "height": stream.height,
-                "rotation": stream.rotation,
-                "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
-                "sample_aspect": f"{stream.sample_aspect.numerator}/{stream.sample_aspect.denominator}",
-                "duration_s": item["duration_s"],
-                "frames_presented": item["frames_presented"],
-                "timed": stream.timed,
+            {"exhibit": place[stream.exhibit], "reference": exhibit["reference"], "camera": camera_of[k]}
+            | _stream(stream, item, gathered.uprights[k])
+            | {
                 "clock": clock,
                 "spans": laid.to_json(stream.time_base),
                 "spans_words": laid.words,
-                "coverage": {key: item[key] for key in ("states", "frames", "detector_frames", "ticks")},
-                "problems": [_problem(stream, one) for one in item["problems"]],
                 "activity": activity.by_stream_hour(events, item["duration_s"]),
                 "activity_by_hour": activity.by_clock_hour(events) if clock["known"] else None,
-                "background": None,
-                "background_s": None,
-                "heat": None,
-                "heat_words": None,
             }
         )
     return {"cameras": cameras, "streams": streams}
+
+
+def _stream(stream: KnownStream, item: dict[str, Any], upright: Upright) -> dict[str, Any]:
+    """What a stream is, and its ledger; its pictures are added as they are made."""
+    width, height = upright.size
+    return {
+        "stream": stream.number,
+        "codec": stream.codec,
+        "width": stream.width,
+        "height": stream.height,
+        "rotation": stream.rotation,
+        "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
+        "sample_aspect": f"{stream.sample_aspect.numerator}/{stream.sample_aspect.denominator}",
+        "duration_s": item["duration_s"],
+        "frames_presented": item["frames_presented"],
+        "timed": stream.timed,
+        "coverage": {key: item[key] for key in ("states", "frames", "detector_frames", "ticks")},
+        "problems": [_problem(stream, one) for one in item["problems"]],
+        "background": None,
+        "background_s": None,
+        "heat": None,
+        "heat_words": None,
+        "heat_scale": [],
+        "shown_width": width,
+        "shown_height": height,
+    }
 
 
 def _problem(stream: KnownStream, problem: dict[str, Any]) -> dict[str, Any]:
@@ -283,6 +296,3 @@ def _sums(ledger: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "exhibits_unread": sum(not one & {"duplicate", "image", "unfinished"} for one in kinds),
         "exhibits_unfinished": sum("unfinished" in one for one in kinds),
     }
-
-
-__all__ = ["NO_FRAMES", "Gathered", "Wanted", "gather"]

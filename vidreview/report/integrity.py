@@ -13,10 +13,10 @@ from vidreview.errors import IntegrityError
 class Checked:
     """Exhibits that were found and hashed for the report."""
 
-    #: names of those that are as recorded
-    exhibits: list[str] = field(default_factory=list)
-    #: name → why it is not, or could not be read
-    failed: dict[str, str] = field(default_factory=dict)
+    #: rows of those that are as recorded; names may occur twice in a case
+    exhibits: set[int] = field(default_factory=set)
+    #: row → name, and why it is not as recorded or could not be read
+    failed: dict[int, tuple[str, str]] = field(default_factory=dict)
 
 
 def integrity(batch: Batch, facts: dict[str, Any], checked: Checked) -> dict[str, Any]:
@@ -28,12 +28,12 @@ def integrity(batch: Batch, facts: dict[str, Any], checked: Checked) -> dict[str
     result = [{"what": "audit log", "result": "as recorded" if not faults else "; ".join(faults)}]
     read = [exhibit for exhibit in facts["exhibits"] if exhibit["sha256"] and not exhibit["duplicate_of"]]
     for exhibit in read:
-        name = exhibit["name"]
-        if name in checked.failed:
-            said = checked.failed[name]
+        row = exhibit["exhibit"]
+        if row in checked.failed:
+            said = checked.failed[row][1]
         else:
-            said = "as recorded" if name in checked.exhibits else "not hashed again for this report"
-        result.append({"what": name, "result": said})
+            said = "as recorded" if row in checked.exhibits else "not hashed again for this report"
+        result.append({"what": exhibit["name"], "result": said})
     again = sum(one["result"] == "as recorded" for one in result[1:])
     words = [
         f"The audit log has {walk.seq} entries; each holds the hash of the one before. "
