@@ -10,7 +10,7 @@ import click
 from vidreview.cli.common import case_option, json_option, loudness_options, print_json, safe
 from vidreview.cli.derive import open_batch, source_option
 from vidreview.cli.filters import check_filters, filter_options
-from vidreview.cli.tables import LEADS
+from vidreview.cli.tables import LEADS, say_left_out
 
 if TYPE_CHECKING:
     from vidreview.report.build import Built
@@ -86,7 +86,9 @@ def command(
     batch = open_batch(case, source, quiet)
     with Reader.open(case) as reader, Steps("events", quiet=quiet) as steps:
         check_filters(reader, filters)
-        wanted = Wanted(reader.events(EventQuery(**filters)), words, _command(words, clips, pdf), now_utc(), measured)
+        query, regions = EventQuery(**filters), filters.get("regions_file")
+        say_left_out(reader, query, "event")
+        wanted = Wanted(reader.events(query), words, _command(words, clips, pdf), now_utc(), measured, regions)
         built = build(reader, wanted, Options(clips, pdf), batch, steps)
     if as_json:
         print_json(_facts(built, case))
