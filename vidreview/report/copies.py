@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from vidreview import clips
-from vidreview.clips import ClipRecord, ClipRequest, PacketIndex, Parent, StillRequest
+from vidreview.clips import ClipRequest, PacketIndex, Parent, StillRequest
 from vidreview.derive import clip_request, origin
 from vidreview.errors import EvidenceError, MediaError
 from vidreview.media.source import Source
@@ -29,7 +29,7 @@ def add_copies(
     Raises CaseError when the report cannot be written.
     """
     said = origin(command, subject.place.stream.exhibit)
-    for make in (_copy, _still, *([_view] if "view" in vars(clips) else [])):
+    for make in (_copy, _still, _view):
         try:
             make(made, subject, parent, index, folder, derived, said)
         except (MediaError, EvidenceError) as error:
@@ -104,8 +104,7 @@ def _view(
     said: dict[str, Any],
 ) -> None:
     request = clip_request(subject.place)
-    view: Callable[..., ClipRecord] = vars(clips)["view"]  # not yet part of every version
-    record = view(Source, parent, request, folder.part / "view", index=index, origin=said)
+    record = clips.view(Source, parent, request, folder.part / "view", index=index, origin=said)
     _add(made, folder, record.path, record.sha256)
     _add(made, folder, record.manifest, record.manifest_sha256)
     delivered = record.document["delivered"]

@@ -15,11 +15,12 @@ from vidreview import __version__
 from vidreview.errors import CaseError
 from vidreview.index.query import EventPlace, Reader
 from vidreview.index.reported import KnownStream, Reported
+from vidreview.index.rows import printable
 from vidreview.regions import Regions
 from vidreview.report import activity, method
 from vidreview.report.courses import Tracked, tracked
 from vidreview.report.pictures import Upright
-from vidreview.report.spans import NO_FRAMES, Frames, frames_of, lay
+from vidreview.report.spans import Frames, frames_of, lay
 from vidreview.report.walltime import clock_facts
 
 #: the form of the data files
@@ -89,7 +90,7 @@ def gather(reader: Reader, wanted: Wanted) -> Gathered:
         "case": _case(reader.folder, exhibits, runs),
         "runs": [{key: value for key, value in run.items() if key != "for_whom"} for run in runs],
         "exhibits": _exhibits(exhibits),
-        **_streams(gathered, reader, exhibits, ledger, wanted),
+        **_streams(gathered, reader, wanted.regions, exhibits, ledger),
         "problems": _exhibit_problems(exhibits, ledger),
         "integrity": {},
         "method": {
@@ -197,68 +198,79 @@ def _exhibits(exhibits: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
 def _streams(
     gathered: Gathered,
     reader: Reader,
+    regions: Regions,
     exhibits: Sequence[dict[str, Any]],
     ledger: Sequence[dict[str, Any]],
-    wanted: Wanted,
 ) -> dict[str, Any]:
-    """``streams`` and ``cameras``; a camera is a stream until somebody says otherwise."""
+    """``streams`` and ``cameras``, which are as ``regions.toml`` says; a stream is one of its own without it."""
     place = {exhibit["row"]: k for k, exhibit in enumerate(exhibits)}
     covered = [item for item in ledger if item["stream"] is not None]
     if len(covered) != len(gathered.streams):
         raise CaseError("the ledger and the streams of the case do not fit; run 'vidreview verify'")
     clocks = reader.clocks()
-    counts = Counter(stream.exhibit for stream in gathered.streams)
+    cameras = _cameras(gathered.streams, exhibits, place, regions)
+    camera_of = {k: number for number, camera in enumerate(cameras) for k in camera["streams"]}
     by_stream: dict[int, list[dict[str, Any]]] = {}
     for event in gathered.events:
         by_stream.setdefault(event["stream"], []).append(event)
     streams: list[dict[str, Any]] = []
-    cameras: dict[Any, dict[str, Any]] = {}
     for k, (stream, item, frames) in enumerate(zip(gathered.streams, covered, gathered.frames, strict=True)):
         exhibit = exhibits[place[stream.exhibit]]
         laid = lay(stream, frames, item["ticks"], item["problems"])
         events = by_stream.get(k, [])
         clock = clock_facts(clocks, stream.row, exhibit["name"], stream.number, item["duration_s"], item["problems"])
-        where = exhibit["name"], exhibit["path"], stream.number
-        name = wanted.regions.camera_of(*where, several=counts[stream.exhibit] > 1)
-        # two exhibits may bear one name: only somebody who says so makes them one camera
-        key = k if wanted.regions.camera(*where) is None else name
-        camera = cameras.setdefault(key, {"name": name, "streams": [], "number": len(cameras)})
-        camera["streams"].append(k)
-        width, height = gathered.uprights[k].size
         streams.append(
-            {
-                "exhibit": place[stream.exhibit],
-                "reference": exhibit["reference"],
-                "stream": stream.number,
-                "camera": camera["number"],
-                "codec": stream.codec,
-                "width": stream.width,
-                "height": stream.height,
-                "rotation": stream.rotation,
-                "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
-                "sample_aspect": f"{stream.sample_aspect.numerator}/{stream.sample_aspect.denominator}",
-                "duration_s": item["duration_s"],
-                "frames_presented": item["frames_presented"],
-                "timed": stream.timed,
+            {"exhibit": place[stream.exhibit], "reference": exhibit["reference"], "camera": camera_of[k]}
+            | _stream(stream, item, gathered.uprights[k])
+            | {
                 "clock": clock,
                 "spans": laid.to_json(stream.time_base),
                 "spans_words": laid.words,
-                "coverage": {key: item[key] for key in ("states", "frames", "detector_frames", "ticks")},
-                "problems": [_problem(stream, one) for one in item["problems"]],
                 "activity": activity.by_stream_hour(events, item["duration_s"]),
                 "activity_by_hour": activity.by_clock_hour(events) if clock["known"] else None,
-                "background": None,
-                "background_s": None,
-                "heat": None,
-                "heat_words": None,
-                "heat_scale": [],
-                "shown_width": width,
-                "shown_height": height,
             }
         )
+    return {"cameras": cameras, "streams": streams}
+
+
+def _cameras(
+    streams: Sequence[KnownStream], exhibits: Sequence[dict[str, Any]], place: dict[int, int], regions: Regions
+) -> list[dict[str, Any]]:
+    """Every camera with its streams; two exhibits of one name are one camera only where somebody says so."""
+    counts = Counter(stream.exhibit for stream in streams)
+    cameras: dict[int | str, dict[str, Any]] = {}
+    for k, stream in enumerate(streams):
+        exhibit = exhibits[place[stream.exhibit]]
+        where = exhibit["name"], exhibit["path"], stream.number
+        name = regions.camera_of(*where, several=counts[stream.exhibit] > 1)
+        key = k if regions.camera(*where) is None else name
+        cameras.setdefault(key, {"name": printable(name), "streams": []})["streams"].append(k)
+    return list(cameras.values())
+
+
+def _stream(stream: KnownStream, item: dict[str, Any], upright: Upright) -> dict[str, Any]:
+    """What a stream is, and its ledger; its pictures are added as they are made."""
+    width, height = upright.size
     return {
-        "cameras": [{key: camera[key] for key in ("name", "streams")} for camera in cameras.values()],
-        "streams": streams,
+        "stream": stream.number,
+        "codec": stream.codec,
+        "width": stream.width,
+        "height": stream.height,
+        "rotation": stream.rotation,
+        "time_base": f"{stream.time_base.numerator}/{stream.time_base.denominator}",
+        "sample_aspect": f"{stream.sample_aspect.numerator}/{stream.sample_aspect.denominator}",
+        "duration_s": item["duration_s"],
+        "frames_presented": item["frames_presented"],
+        "timed": stream.timed,
+        "coverage": {key: item[key] for key in ("states", "frames", "detector_frames", "ticks")},
+        "problems": [_problem(stream, one) for one in item["problems"]],
+        "background": None,
+        "background_s": None,
+        "heat": None,
+        "heat_words": None,
+        "heat_scale": [],
+        "shown_width": width,
+        "shown_height": height,
     }
 
 
@@ -297,6 +309,3 @@ def _sums(ledger: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "exhibits_unread": sum(not one & {"duplicate", "image", "unfinished"} for one in kinds),
         "exhibits_unfinished": sum("unfinished" in one for one in kinds),
     }
-
-
-__all__ = ["NO_FRAMES", "Gathered", "Wanted", "gather"]
