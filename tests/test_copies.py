@@ -380,3 +380,36 @@ def test_a_copy_that_does_not_read_back_is_not_kept(tmp_path: Path, monkeypatch:
     with pytest.raises(MediaError, match="no"):
         view(Source, parent_of(path), request(frames, info, 5, 50), tmp_path / "other")
     assert list((tmp_path / "other").iterdir()) == []
+
+
+def test_evidence_inside_a_disk_image_gives_the_same_copy(tmp_path: Path) -> None:
+    from tests import disk_images as disks
+    from vidreview.clips import Parent
+
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    plain = film(tree / "a.mp4", options={"g": "12", "bf": "2"})
+    image = disks.mbr(tmp_path / "disk.dd", [(1, 0x83, disks.ext(tmp_path / "x", tree).read_bytes())])
+    inner = image / "p1" / "a.mp4"
+    frames, info = scanned(inner)
+    parent = Parent("disk.dd/p1/a.mp4", inner, plain.stat().st_size, hash_file(inner))
+    before = hash_file(image)
+    record = view(Source, parent, request(frames, info, 7, 30), tmp_path / "one")
+    check_view(record, frames, info, 7, 30)
+    assert record.document["exhibit"]["path"] == str(inner)
+    outside = view(Source, parent_of(plain), request(frames, info, 7, 30), tmp_path / "two")
+    assert record.sha256 == outside.sha256
+    assert hash_file(image) == before
+
+
+@pytest.mark.footage
+def test_hevc_in_4k_keeps_its_times(footage: Path, tmp_path: Path) -> None:
+    path = footage / "clips" / "ir_animal_4k.mp4"
+    from vidreview.media.frames import open_frames
+
+    with open_frames(path, 0) as opened:
+        frames = [frame for frame, _ in zip(opened, range(8), strict=False)]
+        info = opened.info
+    record = view(Source, parent_of(path), request(frames, info, 3, 7), tmp_path)
+    assert (record.document["clip"]["width"], record.document["clip"]["height"]) == (3840, 2160)
+    check_view(record, frames, info, 3, 7)
