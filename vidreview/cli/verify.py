@@ -30,6 +30,7 @@ COUNTED = {
         "row of the index with its own entry in the log",
         "rows of the index with own entries in the log",
     ),
+    "courses": ("course of a track, computed again", "courses of tracks, computed again"),
 }
 
 
