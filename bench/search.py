@@ -26,7 +26,7 @@ if __package__ in (None, ""):
 import numpy as np
 
 from vidreview.clocks import wall_clock
-from vidreview.index import Case, DetectionRow, EventQuery, Identity, Reader, TrackQuery
+from vidreview.index import Case, DetectionRow, EventQuery, Identity, Reader
 from vidreview.index.clocks import Statement
 from vidreview.index.observe import add_observation
 from vidreview.model import Coverage, Event, MediaTime, Point, Span, StreamInfo, Track
@@ -136,7 +136,7 @@ def _event(track: Track, number: int) -> Event:
     return Event(track.event_class, track.label, span, start, first.seconds, 1, (number,), track.score)
 
 
-def queries() -> dict[str, EventQuery | TrackQuery]:
+def queries() -> dict[str, EventQuery]:
     """What is asked, by name."""
     door = parse_region("40%,60%,50%,60%,50%,75%,40%,75%", "--region")
     half = parse_region("0%,0%,50%,0%,50%,100%,0%,100%", "--region")
@@ -144,8 +144,8 @@ def queries() -> dict[str, EventQuery | TrackQuery]:
     line = parse_line("0%,50%,100%,55%", "--crosses")
     persons: dict[str, Any] = {"classes": ("person",)}
     hour: dict[str, Any] = {
-        "first_time": wall_clock(FIRST_DAY + timedelta(hours=2)),
-        "last_time": wall_clock(FIRST_DAY + timedelta(hours=3)),
+        "first_time": wall_clock(FIRST_DAY + timedelta(minutes=15)),
+        "last_time": wall_clock(FIRST_DAY + timedelta(minutes=75)),
     }
     night = ((23 * 3600 * 10**6, 6 * 3600 * 10**6),)
     minutes: dict[str, Any] = {"since_s": 600.0, "until_s": 1200.0}
@@ -173,12 +173,12 @@ def queries() -> dict[str, EventQuery | TrackQuery]:
     }
 
 
-def ask(case: Path, query: EventQuery | TrackQuery) -> int:
+def ask(case: Path, query: EventQuery) -> int:
     """Ask a case once, as a command does; how much was found."""
     with Reader.open(case) as reader:
-        if isinstance(query, TrackQuery):
-            return sum(1 for _ in reader.track_rows(query))
-        return len(reader.events(query))
+        found = len(reader.events(query))
+        reader.left_out(query)
+        return found
 
 
 def measure(case: Path, runs: int) -> Iterator[tuple[str, float, float, float, int]]:

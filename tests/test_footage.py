@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests import naive_search
 from tests.conftest import Result
 from vidreview.cli import run
 from vidreview.index import Reader
@@ -161,3 +162,50 @@ def _iou(a: tuple[float, ...], b: list[float]) -> float:
         return 0.0
     both = width * height
     return float(both / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - both))
+
+
+@pytest.mark.parametrize(
+    ("region", "people"), [((0, 346, 307, 346, 307, 576, 0, 576), 2), ((461, 173, 768, 173, 768, 346, 461, 346), 18)]
+)
+def test_a_region_finds_the_people_who_were_in_it(
+    region: tuple[int, ...], people: int, ask: Callable[..., list[dict[str, Any]]], shared: Path
+) -> None:
+    """Those whose feet the truth has there: all but one in ten are found, and nobody is who never was there."""
+    truth: dict[int, list[list[float]]] = {}
+    for line in (shared / "mot" / "PETS09-S2L1" / "gt.txt").read_text().splitlines():
+        frame, person, x, y, width, height = map(float, line.split(",")[:6])
+        truth.setdefault(int(person), []).append([(frame - 1) / 10, x, y, x + width, y + height])
+    corners = naive_search.exact(list(zip(region[::2], region[1::2], strict=True)))
+    there = {
+        person: path
+        for person, path in truth.items()
+        if naive_search.visit(naive_search.pieces(sorted(path), 768, 576, 0), corners) is not None
+    }
+    assert len(there) == people
+    chosen = ["--class", "person", "--exhibit", "pets09_s2l1.mp4", "--region", ",".join(map(str, region))]
+    found = [{round(at * 10): box for at, *box in track["path"]} for track in ask("tracks", *chosen)]
+    seen = {person for person, path in there.items() if any(_together(path, track) for track in found)}
+    assert len(seen) >= 0.9 * people, sorted(set(there) - seen)
+    strangers = [track for track in found if not any(_together(path, track) for path in there.values())]
+    assert len(strangers) <= 0.1 * len(found)
+
+
+def _together(path: list[list[float]], track: dict[int, list[float]]) -> bool:
+    """A person of the truth and a track are on each other at some time (IoU above a half)."""
+    for seconds, x1, y1, x2, y2 in path:
+        a, b, c, d = track.get(round(seconds * 10), (0, 0, 0, 0))
+        both = max(0, min(x2, c) - max(x1, a)) * max(0, min(y2, d) - max(y1, b))
+        if both > ((x2 - x1) * (y2 - y1) + (c - a) * (d - b) - both) / 2:
+            return True
+    return False
+
+
+def test_the_burned_in_clock_finds_who_was_at_the_door(
+    ask: Callable[..., list[dict[str, Any]]], cli: Callable[..., Result], case: Path
+) -> None:
+    """The picture of the porch shows 11:49:05 at PTS 19.01, which is 1.199 s of stream time."""
+    said = ["--at", "1.199", "--shown", "2019-09-29T11:49:05", "--uncertainty", "0.1", "--by", "A. Examiner"]
+    assert cli("clock", "add", "porch_vfr.mkv", *said, "--case", case).status == 0
+    chosen = ("events", "--class", "person", "--exhibit", "porch_vfr.mkv", "--time-of-day")
+    assert len(ask(*chosen, "11:49:04-11:49:05")) == 1
+    assert ask(*chosen, "11:49:12-11:50:00") == [], "the porch is empty from 4.4 s on"

@@ -455,7 +455,7 @@ def test_the_command_says_what_it_made(case: Path, cli: Cli) -> None:
     said = json.loads(result.out)
     assert (said["events"], said["made"], said["incomplete"], said["exhibits_checked"]) == (2, 2, 0, 1)
     facts, events = data(case)
-    assert facts["report"]["filters"] == ["--exhibit a.mp4", "--min-duration 0:01"]
+    assert facts["report"]["filters"] == ["exhibit a.mp4", "in view at least 1 s"]
     assert facts["report"]["command"] == "vidreview report --exhibit a.mp4 --min-duration 0:01 --no-clips"
     assert (facts["report"]["events_in_case"], len(events)) == (3, 2)
     assert facts["case"]["references"] == ["NMC/1"]

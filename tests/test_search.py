@@ -595,7 +595,6 @@ def plans(folder: Path, query: EventQuery) -> list[str]:
 def test_what_is_large_is_sought_by_index(busy: Path, name: str) -> None:
     """No table that grows with the footage is read from end to end, whatever is asked."""
     query = bench.queries()[name]
-    assert isinstance(query, EventQuery)
     found = plans(busy, query)
     scans = [line for line in found if line.startswith("SCAN") and " VIRTUAL TABLE " not in line]
     small = ("SCAN exhibit", "SCAN stream", "SCAN clock_", "SCAN observation", "SCAN CONSTANT ROW", "SCAN problems")
@@ -616,7 +615,6 @@ def test_a_search_takes_a_blink(busy: Path) -> None:
 
 def test_what_is_found_in_a_busy_case_is_what_the_slow_twin_finds(busy: Path) -> None:
     query = bench.queries()["door + person + ten minutes of each stream"]
-    assert isinstance(query, EventQuery)
     with Reader.open(busy) as reader:
         found = {track for item in reader.events(query) for track in item["tracks"]}
         corners = naive.exact([(512, 432), (640, 432), (640, 540), (512, 540)])

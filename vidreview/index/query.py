@@ -11,7 +11,6 @@ import os
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -29,69 +28,16 @@ from vidreview.index.reviews import current, review_fields
 from vidreview.index.rows import file_name
 from vidreview.index.search import Place as CameraPlace
 from vidreview.index.search import Search
+from vidreview.index.stored import STREAM, EventPlace, StoredExhibit, StoredStream, stored_stream
 from vidreview.regions import Regions, case_regions
 
 #: so many files are asked for one by one rather than by listing their folder
 _FEW = 500
 
+__all__ = ["EventPlace", "LeftOut", "Reader", "StoredExhibit", "StoredStream"]
+
 _WHERE_FROM = "JOIN streams stream ON stream.id = item.stream JOIN exhibits exhibit ON exhibit.id = stream.exhibit"
 _PLACE = "exhibit.name, exhibit.name_raw, stream.number, stream.time_base_num, stream.time_base_den"
-
-_STREAM = (
-    "exhibit.name, exhibit.name_raw, exhibit.path, exhibit.path_raw, exhibit.size, exhibit.sha256, exhibit.reference, "
-    "(SELECT record FROM runs WHERE runs.id = exhibit.run), stream.number, stream.time_base_num, "
-    "stream.time_base_den, stream.rotation, stream.info, stream.id"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredExhibit:
-    """Where an exhibit lay when it was scanned, and what it was."""
-
-    name: str
-    path: Path
-    size: int
-    sha256: str
-    #: what the seizure record calls it
-    reference: str | None = None
-    #: of the scan: operator, organisation and reason, as far as they were given (rule A4)
-    for_whom: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredStream:
-    """A stream that was scanned."""
-
-    exhibit: StoredExhibit
-    #: index within the container
-    index: int
-    time_base: Fraction
-    #: clockwise degrees a player turns the picture by
-    rotation: int
-    #: width/height of a pixel
-    sample_aspect: Fraction
-    #: False where the file holds no timestamps and PTS are the reader's own
-    timed: bool
-    #: by which the tables of the case know it
-    row: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class EventPlace:
-    """Where in which file an event lies: what cutting a clip or taking a still needs."""
-
-    number: int
-    stream: StoredStream
-    start_pts: int
-    end_pts: int
-    peak_pts: int
-    start_s: float
-    end_s: float
-    peak_s: float
-    #: counts of presented frames from 0, from the event's tracks; PTS alone may occur twice in a stream
-    first_frame: int
-    last_frame: int
-    peak_frame: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +59,8 @@ class Reader(LooksReader):
         """Use ``Reader.open``."""
         self.folder = folder
         self._db = db
+        #: what was found is asked for again by what is said of it
+        self._searches: dict[ItemQuery, Search] = {}
 
     @classmethod
     def open(cls, folder: Path) -> Self:
@@ -165,8 +113,8 @@ class Reader(LooksReader):
             f"item.id, item.stream, {_PLACE}, exhibit.sha256, exhibit.reference, item.class, item.label, "
             "item.start_pts, item.end_pts, item.start_s, item.end_s, item.peak_s, item.max_count, item.score, "
         )
-        columns += "0 AS provisional" if self._settled(query) else "item.provisional"
-        found = self._items("numbered_events" if self._settled(query) else "all_events", columns, query, EVENT_ORDERS)
+        table, last = ("numbered_events", "0") if self._settled(query) else ("all_events", "item.provisional")
+        found = self._items(table, columns + last, query, EVENT_ORDERS)
         numbers = [item[0] for item in found if not item[-1]]
         stills, members, reviews = self._stills(numbers), self._members(numbers), current(self._select, numbers)
         clocks = self.clocks()
@@ -332,7 +280,7 @@ class Reader(LooksReader):
             return []
         columns = (
             "item.id, item.start_pts, item.end_pts, item.peak_pts, item.start_s, item.end_s, item.peak_s, item.row, "
-            f"{_STREAM}"
+            f"{STREAM}"
         )
         result = []
         for number, start, end, peak, start_s, end_s, peak_s, row, *stream in self._items(
@@ -342,7 +290,7 @@ class Reader(LooksReader):
             result.append(
                 EventPlace(
                     number=number,
-                    stream=_stream(*stream),
+                    stream=stored_stream(*stream),
                     start_pts=start,
                     end_pts=end,
                     peak_pts=peak,
@@ -360,11 +308,11 @@ class Reader(LooksReader):
         """The streams of exhibits that were scanned, by name or pattern."""
         clause, values = by_name(exhibits)
         rows = self._select(
-            f"SELECT {_STREAM} FROM exhibits exhibit JOIN streams stream ON stream.exhibit = exhibit.id "
+            f"SELECT {STREAM} FROM exhibits exhibit JOIN streams stream ON stream.exhibit = exhibit.id "
             f"WHERE {clause} ORDER BY exhibit.id, stream.number",
             values,
         )
-        return [_stream(*row) for row in rows]
+        return [stored_stream(*row) for row in rows]
 
     def objects(self, stream: StoredStream, start_s: float, end_s: float) -> Objects:
         """All that was seen in a stretch of a stream, by the seconds of its time line."""
@@ -429,12 +377,11 @@ class Reader(LooksReader):
         return members
 
     def _stills(self, events: Sequence[int]) -> dict[int, str]:
-        stills = self.folder / "stills"
         if len(events) < _FEW:
             named = {number: f"stills/{event_name(number)}.png" for number in events}
             return {number: name for number, name in named.items() if os.path.lexists(self.folder / name)}
         with contextlib.suppress(OSError):
-            names = os.listdir(stills)  # noqa: PTH208 - one call instead of an object per file
+            names = os.listdir(self.folder / "stills")  # noqa: PTH208 - one call instead of an object per file
             return {
                 int(n[1:-4]): f"stills/{n}" for n in names if n[:1] == "E" and n[-4:] == ".png" and n[1:-4].isdigit()
             }
@@ -470,8 +417,11 @@ class Reader(LooksReader):
         return where, values
 
     def _search(self, query: ItemQuery) -> Search:
-        needed = query.cameras or query.geometric
-        return Search(self._select, query, self.regions(query.regions_file) if needed else Regions())
+        if query not in self._searches:
+            needed = query.cameras or query.geometric
+            regions = self.regions(query.regions_file) if needed else Regions()
+            self._searches[query] = Search(self._select, query, regions)
+        return self._searches[query]
 
     def stream(self, statement: str, values: Sequence[Any] = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query one after the other, for those that do not fit in memory."""
@@ -512,37 +462,6 @@ def provisional_name(number: int) -> str:
 def track_name(number: int) -> str:
     """A track's number as people see it."""
     return f"T{number:04d}"
-
-
-def _stream(
-    name: str,
-    name_raw: bytes | None,
-    path: str,
-    path_raw: bytes | None,
-    size: int,
-    sha256: str,
-    reference: str | None,
-    record: str,
-    number: int,
-    num: int,
-    den: int,
-    rotation: int,
-    info: str,
-    row: int,
-) -> StoredStream:
-    try:
-        run, facts = json.loads(record), json.loads(info)
-        if not (isinstance(run, dict) and isinstance(facts, dict) and isinstance(path, str)):
-            raise ValueError("a field is of another kind than was written")
-        aspect = Fraction(facts.get("sample_aspect") or 1)
-        base = Fraction(num, den)
-    except (ValueError, TypeError, ZeroDivisionError) as error:
-        raise CaseError(f"the index holds what vidreview did not write: {error}; see 'vidreview verify'") from error
-    for_whom = tuple((key, str(run[key])) for key in ("operator", "organisation", "reason") if run.get(key))
-    exhibit = StoredExhibit(
-        file_name(name, name_raw), Path(file_name(path, path_raw)), size, sha256, reference, for_whom
-    )
-    return StoredStream(exhibit, number, base, rotation, aspect, bool(facts.get("timed", True)), row)
 
 
 def _box(box: tuple[float, float, float, float]) -> list[float]:

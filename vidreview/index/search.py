@@ -119,6 +119,10 @@ class Search:
 
     def tracks(self) -> list[int]:
         """The rows of all tracks that the query asks for, by their courses."""
+        return self._tracks
+
+    @cached_property
+    def _tracks(self) -> list[int]:
         return [
             track
             for place in self.places
