@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from vidreview.kernels import assign, blobs, blocks, boxes, diff, follow, gate, kalman, marks
+from vidreview.kernels import assign, blobs, blocks, boxes, diff, follow, gate, kalman, look, marks
 
 HERE = Path(__file__).parent
 Arrays = tuple[NDArray[Any], ...]
@@ -27,7 +27,7 @@ compiled_only = pytest.mark.skipif(
 
 def kernels() -> dict[str, Any]:
     """Every compiled function of the package's kernels, by name."""
-    modules: tuple[ModuleType, ...] = (assign, blobs, blocks, boxes, diff, follow, gate, kalman, marks)
+    modules: tuple[ModuleType, ...] = (assign, blobs, blocks, boxes, diff, follow, gate, kalman, look, marks)
     return {
         f"{module.__name__.rsplit('.', 1)[1]}.{name}": function
         for module in modules
@@ -95,7 +95,29 @@ def run_all(pick: Callable[[Any], Any]) -> dict[str, Arrays]:
     out["blobs.count_lone"] = (np.array(pick(blobs.count_lone)(masked, some_changed, verdict)),)
     out |= run_gate(rng, pick)
     out |= run_follow(rng, pick)
+    out |= run_look(rng, pick)
     return out
+
+
+def run_look(rng: np.random.Generator, pick: Callable[[Any], Any]) -> dict[str, Arrays]:
+    """The same for the kernels that describe a crop."""
+    picture = rng.integers(0, 256, (9, 12, 3)).astype(np.uint8).repeat(6, axis=0).repeat(6, axis=1)
+    cells, inside = np.zeros((20, 12, 3), np.uint8), np.zeros((20, 12), np.bool_)
+    pick(look.cell_means)(picture, -3.5, 4.0, 40.0, 57.3, cells, inside)
+    weights = np.zeros((12, 8))
+    pick(look.object_weights)(cells, inside, 4, 2, weights)
+    tables = [rng.uniform(0, high, (32768, width)).astype(np.float32) for high, width in ((1, 11), (90, 3))]
+    shares, part = np.zeros(look.LENGTH), rng.uniform(0, 1, 9)
+    pick(look.describe)(np.ascontiguousarray(cells[4:-4, 2:-2]), weights, *tables, shares)
+    pick(look._to_one)(part, 2, 5)
+    nearest = pick(look.nearest_two)(rng.normal(0, 30, (20, 3)), rng.normal(0, 30, (12, 3)), np.array([0, 5, 12]))
+    return {
+        "look.cell_means": (cells, inside),
+        "look.object_weights": (weights,),
+        "look.describe": (shares,),
+        "look._to_one": (part,),
+        "look.nearest_two": (nearest,),
+    }
 
 
 def run_follow(rng: np.random.Generator, pick: Callable[[Any], Any]) -> dict[str, Arrays]:

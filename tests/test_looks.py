@@ -136,7 +136,7 @@ def test_a_coloured_clock_does_not_make_a_grey_picture_coloured() -> None:
 
 
 def test_a_cast_over_colours_is_said() -> None:
-    picture = (scene(RED).astype(float) * (0.6, 0.8, 1.0)).astype(np.uint8)
+    picture: Pixels = (scene(RED).astype(float) * (0.6, 0.8, 1.0)).astype(np.uint8)
     assert look_at(picture).light == "cast"
 
 
@@ -156,7 +156,7 @@ def test_real_pictures_have_colours_and_lose_them_when_made_grey(footage: object
         frame = next(container.decode(video=0))
     picture = to_bgr(frame)
     assert picture_light(picture).colours
-    grey = np.ascontiguousarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)[:, :, None].repeat(3, axis=2))
+    grey = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8)[:, :, None].repeat(3, axis=2)
     assert not picture_light(grey).colours
 
 
@@ -238,7 +238,7 @@ def test_what_makes_a_crop_good() -> None:
     assert best > promise((0.0, 100.0, 100.0, 300.0), 0.9, 640, 480), "the edge cuts it"
     assert promise((100.0, 100.0, 200.0, 300.0), 0.3, 640, 480) > promise((100.0, 100.0, 200.0, 300.0), None, 640, 480)
     sharp = np.random.default_rng(1).integers(0, 256, (80, 40, 3)).astype(np.uint8)
-    assert 0 < sharpness(cv2.GaussianBlur(sharp, (9, 9), 3)) < sharpness(sharp) < 1
+    assert 0 < sharpness(np.asarray(cv2.GaussianBlur(sharp, (9, 9), 3), np.uint8)) < sharpness(sharp) < 1
     flat = encoded(np.zeros((20, 20, 3), np.uint8))
     assert flat is not None and flat[:3] == b"\xff\xd8\xff"
     noise = encoded(np.random.default_rng(1).integers(0, 256, (LONGEST, LONGEST, 3)).astype(np.uint8))

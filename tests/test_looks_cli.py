@@ -298,7 +298,7 @@ def test_a_sound_look_travels() -> None:
     "look",
     [
         replace(SOUND, looks=0),
-        replace(SOUND, light="moon"),
+        replace(SOUND, light="moon"),  # type: ignore[arg-type]
         replace(SOUND, light="none"),
         replace(SOUND, descriptor=bytes(224)),
         replace(SOUND, descriptor=bytes(1 << 20)),

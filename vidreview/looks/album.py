@@ -19,7 +19,9 @@ from vidreview.model import Crop, Pixels, Sighting, Track, TrackLook
 #: an object is looked at this often at most, seconds
 EVERY_S = 0.5
 #: descriptors kept of a piece of a course
-MOST_LOOKS = 16
+MOST_LOOKS = 12
+#: the light is judged anew after so long, seconds
+LIGHT_S = 1.0
 #: stretches of a piece's time, and how long they are at first, seconds
 MOST_CELLS, CELL_S = 6, 2.0
 #: crops kept of a track that is part of an event, and of one that only moved
@@ -100,16 +102,15 @@ class Albums:
         self.albums: dict[int, Album] = {}
         #: bytes of all crops that are held
         self.size = 0
+        self._light: tuple[float, PictureLight] | None = None
 
     def look(self, picture: Pixels, sightings: Sequence[Sighting], clock: Clock) -> None:
         """Look at what was seen on a stored BGR picture."""
-        light: PictureLight | None = None
         for seen in sightings:
             album = self.albums.setdefault(seen.piece, Album())
             if not album.wants(clock[2], seen.score is not None):
                 continue
-            # one judgement of the light serves all that is seen on the picture
-            light = light or picture_light(picture)
+            light = self._light_of(picture, clock[2])
             self.size -= album.size
             if seen.score is not None:
                 album.name()
@@ -118,6 +119,12 @@ class Albums:
                 album.add(clock[2], description)
                 self._crop(album, picture, seen, clock)
             self.size += album.size
+
+    def _light_of(self, picture: Pixels, seconds: float) -> PictureLight:
+        """The light of a picture; one judgement serves all that is seen for a while."""
+        if self._light is None or not 0.0 <= seconds - self._light[0] < LIGHT_S:
+            self._light = (seconds, picture_light(picture))
+        return self._light[1]
 
     def _crop(self, album: Album, picture: Pixels, seen: Sighting, clock: Clock) -> None:
         """Keep a crop if it is the best of its time; ``self.size`` is without this album."""

@@ -71,9 +71,7 @@ def describe(
     shares = np.zeros(LENGTH)
     known = tables()
     kernels.describe(own, weights, known.shares, known.lab, shares)
-    steps = own.astype(np.int64) >> 3
-    lab = known.lab[(steps[..., 0] << 10 | steps[..., 1] << 5 | steps[..., 2]).ravel()].astype(np.float64)
-    return Description(np.round(np.sqrt(shares) * 255).astype(np.uint8), light.of(lab, weights.ravel()))
+    return Description(np.round(np.sqrt(shares) * 255).astype(np.uint8), light.of(own, weights))
 
 
 def typical(descriptors: list[Descriptor]) -> Descriptor:

@@ -14,7 +14,7 @@ from vidreview.model import Light, Pixels
 Float = NDArray[np.float64]
 
 #: rows and columns of cells by which a picture is judged
-ROWS, COLUMNS = 36, 64
+ROWS, COLUMNS = 18, 32
 #: upper and lower share of the picture that is not judged: clocks and names of cameras stand there, in colour on grey
 BORDER = 0.1
 #: a cell's colour differs from the picture's when its chromaticity is this far from it (a*, b* at L* 50): what is
@@ -51,9 +51,9 @@ class PictureLight:
         total = float(weights.sum())
         return float(weights[off & (lab[:, 0] >= DARK)].sum()) / total if total > 0 else 0.0
 
-    def of(self, lab: Float, weights: Float) -> Light:
-        """What this says of an object in the picture, by its own colours, too."""
-        if not self.colours and self.differing(lab, weights) < OBJECT_ENOUGH:
+    def of(self, cells: Pixels, weights: Float) -> Light:
+        """What this says of an object in the picture, by its own weighted BGR cells, too."""
+        if not self.colours and self.differing(to_lab(cells.reshape(-1, 3)), weights.ravel()) < OBJECT_ENOUGH:
             return "none"
         return "cast" if self.cast else "colours"
 

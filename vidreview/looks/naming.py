@@ -55,10 +55,21 @@ _TO_XYZ: Final = np.array(
 _D65: Final = np.array([0.95047, 1.0, 1.08883])
 
 
+def _linear(value: NDArray[np.generic]) -> Float:
+    """Light, 0..1, of sRGB values 0..255."""
+    share = np.asarray(value, np.float64) / 255.0
+    light: Float = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    return light
+
+
+#: the same for each value that a byte has
+_LINEAR: Final = _linear(np.arange(256))
+
+
 def to_lab(bgr: NDArray[np.generic]) -> Float:
     """CIELAB (…, 3) of sRGB colours given as (…, 3) blue, green, red, 0..255."""
-    share = np.asarray(bgr, np.float64)[..., ::-1] / 255.0
-    linear = np.where(share <= 0.04045, share / 12.92, ((share + 0.055) / 1.055) ** 2.4)
+    rgb = np.asarray(bgr)[..., ::-1]
+    linear = _LINEAR[rgb] if rgb.dtype == np.uint8 else _linear(rgb)
     ratio = linear @ _TO_XYZ.T / _D65
     root = np.where(ratio > 216 / 24389, np.cbrt(ratio), (ratio * 24389 / 27 + 16) / 116)
     x, y, z = root[..., 0], root[..., 1], root[..., 2]

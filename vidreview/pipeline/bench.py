@@ -48,7 +48,7 @@ class Run:
         Hashing before and after, probing, the index, and waiting for the other half.
         """
         watching = self.busy_s["decode"] + self.busy_s["gate"]
-        naming = self.busy_s["detect"] + self.busy_s["track"]
+        naming = self.busy_s["detect"] + self.busy_s["track"] + self.busy_s.get("look", 0.0)
         return max(0.0, self.wall_s - max(watching, naming))
 
 
