@@ -240,6 +240,8 @@ def _stream(shape: Shape, number: int) -> dict[str, Any]:
         "codec": "h264",
         "width": WIDTH,
         "height": HEIGHT,
+        "shown_width": WIDTH,
+        "shown_height": HEIGHT,
         "rotation": 0,
         "time_base": f"1/{_BASE}",
         "sample_aspect": "1/1",
@@ -258,6 +260,8 @@ def _stream(shape: Shape, number: int) -> dict[str, Any]:
             "corrected_start_ms": start - _OFFSET_MS if known else None,
             "utc_start_ms": start - _OFFSET_MS if known else None,
             "uncertainty_s": 1.5 if known else None,
+            "segments": [],
+            "steps": [],
         },
         "spans": spans,
         "coverage": {
@@ -293,6 +297,11 @@ def _stream(shape: Shape, number: int) -> dict[str, Any]:
         "background": f"view/s{number + 1}_background_VIEW.jpg",
         "background_s": 12.5,
         "heat": f"view/s{number + 1}_heat_VIEW.png",
+        "heat_scale": [
+            {"s": 4.1, "colour": "#3b0f70"},
+            {"s": 13.0, "colour": "#de4968"},
+            {"s": 41.0, "colour": "#fcfdbf"},
+        ],
         "heat_words": "Yellow where something stayed longest, 41 s in one place; violet a tenth of that; "
         "none where nothing was followed.",
     }

@@ -18,7 +18,7 @@ from tests.report_samples import HOSTILE, Shape, h264, sample, write
 from vidreview.report import page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Page
+    from playwright.sync_api import Browser, BrowserContext, Dialog, Download, Page
 
 CHROMIUM = Path("/usr/bin/chromium")
 ARGS = [
@@ -603,7 +603,12 @@ def test_marks_are_kept_saved_and_loaded(watched: Watched, report: Report, tmp_p
     assert "not saved to a file yet" in tab.inner_text("#marking")
     assert "3 marks not saved" in (tab.get_attribute("#save", "aria-label") or "")
     asked: list[str] = []
-    tab.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
+
+    def leave(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.accept()
+
+    tab.on("dialog", leave)
     tab.reload()
     tab.wait_for_selector("html[data-ready=yes]")
     assert asked == ["beforeunload"], "leaving with unsaved marks must ask"
@@ -701,6 +706,53 @@ def test_two_windows_lose_no_mark(watched: Watched, report: Report) -> None:
 
 
 @pytest.mark.browser
+def test_nobody_signs_for_another(watched: Watched, report: Report, tmp_path: Path) -> None:
+    """Rule E5: two reviewers at one machine, and marks loaded from a third's file, go into files of their own."""
+    tab = watched.open(report, "events")
+    mark_as(tab, "1", "Ann")
+    tab.click("#who")
+    tab.fill("#name-field", "Bob")
+    tab.keyboard.press("Enter")
+    until(tab, "vidreview.marks.reviewer() === 'Bob'")
+    tab.locator("#list").focus()
+    tab.keyboard.press("j")
+    tab.keyboard.press("2")
+    third = report.events[4]
+    loaded = {
+        "vidreview_marks": 1,
+        "report": report.facts["report"]["id"],
+        "reviewer": "Cleo",
+        "saved_utc": "2026-03-16T10:00:00.000Z",
+        "marks": [
+            {
+                "event": third["id"],
+                "exhibit_sha256": third["exhibit_sha256"],
+                "stream": 0,
+                "start_pts": third["start_pts"],
+                "class": third["class"],
+                "state": "unsure",
+                "note": None,
+                "at_utc": "2026-03-16T09:59:00.000Z",
+            }
+        ],
+    }
+    (tmp_path / "cleo.json").write_text(json.dumps(loaded))
+    tab.set_input_files("#load", tmp_path / "cleo.json")
+    until(tab, "vidreview.marks.here() === 3")
+    saved: list[Download] = []
+    tab.on("download", lambda each: saved.append(each))
+    tab.click("#save")
+    until(tab, "vidreview.marks.unsaved() === 0")
+    for _ in range(100):
+        if len(saved) == 2:
+            break
+        tab.wait_for_timeout(50)
+    values = [json.loads(Path(each.path()).read_text()) for each in saved]
+    assert {v["reviewer"]: [m["event"] for m in v["marks"]] for v in values} == {"Ann": ["E0001"], "Bob": ["E0002"]}
+    assert len({each.suggested_filename for each in saved}) == 2
+
+
+@pytest.mark.browser
 def test_marks_work_where_storage_is_refused(watched: Watched, report: Report) -> None:
     tab = watched.open(report, "events")
     tab.add_init_script(
@@ -738,6 +790,38 @@ def test_cameras_share_one_axis_and_unknown_clocks_stand_apart(watched: Watched,
     assert tab.inner_text("#timeline .chart:first-child .chart-head span") != before
     tab.get_by_role("button", name="Zoom in").first.click()
     assert tab.inner_text("#timeline .chart:first-child .chart-head span") != before
+
+
+@pytest.mark.browser
+def test_a_clock_that_was_set_begins_anew_on_the_axis(watched: Watched, tmp_path: Path) -> None:
+    facts, events = sample(Shape(12, 1, unknown=(), names=()))
+    stream = facts["streams"][0]
+    start, hour = stream["clock"]["shown_start_ms"], 3_600_000
+    # after two hours somebody set the recorder's clock on by a day; of the last hour it is not known when it was
+    stream["clock"]["segments"] = [
+        {"start_s": 0.0, "end_s": 7200.0, "shown_ms": start, "corrected_ms": None, "utc_ms": None},
+        {"start_s": 7200.0, "end_s": 10800.0, "shown_ms": start + 26 * hour, "corrected_ms": None, "utc_ms": None},
+        {"start_s": 10800.0, "end_s": 14400.0, "shown_ms": None, "corrected_ms": None, "utc_ms": None},
+    ]
+    stream["spans"] = [
+        {"state": "analysed", "start_s": -0.5, "end_s": 10800.0},
+        {"state": "unknown", "start_s": 10800.0, "end_s": 14400.0},
+    ]
+    stream["problems"] = []
+    stream["spans_words"] = "4.2 s undecodable, somewhere in it"
+    clocked = Report(write(tmp_path / "r", facts, events), facts, events)
+    tab = watched.open(clocked)
+    bars = tab.eval_on_selector_all(
+        "#timeline .span",
+        "(all) => all.map((bar) => [Number(bar.getAttribute('x')), Number(bar.getAttribute('width'))])",
+    )
+    assert len(bars) == 2
+    (first, long), (second, short) = bars
+    assert second - first == pytest.approx(2000 * 26 / 27, abs=2)
+    assert long == pytest.approx(2 * short, rel=0.02)
+    text = tab.locator("#coverage").evaluate("(part) => part.textContent")
+    assert "4.2 s undecodable, somewhere in it" in text
+    assert "not known where" in tab.inner_text(".legend")
 
 
 @pytest.mark.browser
@@ -802,6 +886,9 @@ def test_charts_have_tables_and_agree_with_the_data(watched: Watched, report: Re
     tab.locator("#heat-strength").fill("20")
     assert tab.locator("img.heat").first.evaluate("(image) => getComputedStyle(image).opacity") == "0.2"
     assert (tab.locator("img.heat").first.get_attribute("alt") or "").startswith("Yellow where")
+    legend = tab.locator(".scale-of-map").first
+    assert legend.locator("rect").count() == 3
+    assert legend.inner_text().split("\n") == ["4.1 s", "41.0 s"]
 
 
 @pytest.mark.browser

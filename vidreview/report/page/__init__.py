@@ -118,6 +118,13 @@ def path(value: str) -> str:
     return value
 
 
+def colour(value: str) -> str:
+    """A colour of a map's legend, ``#rrggbb``; raises ValueError for anything else."""
+    if not re.fullmatch("#[0-9a-fA-F]{6}", value):
+        raise ValueError(f"{value!r} is no colour")
+    return value
+
+
 def clock(seconds: float | None) -> str:
     """Seconds as HH:MM:SS.mmm, cut off, not rounded."""
     if seconds is None:
@@ -173,6 +180,7 @@ _FILTERS: Final[dict[str, Callable[..., str]]] = {
     "brief": brief,
     "path": path,
     "clock": clock,
+    "colour": colour,
     "length_of": length_of,
     "share": share,
     "wall": wall,

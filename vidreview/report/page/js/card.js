@@ -23,29 +23,39 @@
   function hash(sha, what) {
     if (!sha) return null;
     return h("span", { class: "hash" }, h("code", {}, sha), h("button", {
-      type: "button", class: "plain", "aria-label": "Copy SHA-256 of " + what, on: { click: () => copy(sha, "SHA-256 of " + what) },
+      type: "button", class: "plain", "aria-label": "Copy SHA-256 of " + what,
+        on: { click: () => copy(sha, "SHA-256 of " + what) },
     }, "copy"));
   }
 
   function timesTable(i) {
     const event = model.events[i], clock = model.streamOf(i).clock;
-    const bounds = { shown: event.shown_uncertainty_s, corrected: event.corrected_uncertainty_s, utc: event.utc_uncertainty_s };
-    const lines = [h("tr", {}, h("th", { scope: "row" }, "Stream"), h("td", {}, times.stream(event.start_s)), h("td", {}, times.stream(event.end_s)),
-      h("td", { class: "soft" }, "exact: PTS " + event.start_pts + " to " + event.end_pts + " in " + event.time_base + " s"))];
+    const bounds = { shown: event.shown_uncertainty_s, corrected: event.corrected_uncertainty_s,
+      utc: event.utc_uncertainty_s };
+    const lines = [h("tr", {}, h("th", { scope: "row" }, "Stream"), h("td", {}, times.stream(event.start_s)),
+      h("td", {}, times.stream(event.end_s)),
+      h("td", { class: "soft" }, "exact: PTS " + event.start_pts + " to " + event.end_pts + " in " + event.time_base +
+        " s"))];
     for (const [base, label, words] of times.BASES.slice(0, 3)) {
       const spans = model.spansOf(i, base);
-      if (!spans.length) lines.push(h("tr", {}, h("th", { scope: "row" }, label), h("td", { colspan: 3, class: "soft" }, "unknown")));
+      if (!spans.length) lines.push(h("tr", {}, h("th", { scope: "row" }, label),
+        h("td", { colspan: 3, class: "soft" }, "unknown")));
       spans.forEach(([start, end], k) => lines.push(h("tr", {},
-        h("th", { scope: "row", title: words }, label + (spans.length > 1 ? " (" + "either, or".split(", ")[k] + ")" : "")),
-        h("td", {}, times.wall(start, 3)), h("td", {}, times.wall(end, 3)), h("td", { class: "soft" }, times.bound(bounds[base])))));
+        h("th", { scope: "row", title: words }, label + (spans.length > 1 ? " (" + "either, or".split(", ")[k] + ")"
+          : "")),
+        h("td", {}, times.wall(start, 3)), h("td", {}, times.wall(end, 3)),
+          h("td", { class: "soft" }, times.bound(bounds[base])))));
       if (spans.length > 1) {
-        lines.push(h("tr", {}, h("td", { colspan: 4, class: "soft" }, "The clocks went back: this time was shown twice, and it cannot be told which is meant.")));
+        lines.push(h("tr", {}, h("td", { colspan: 4, class: "soft" },
+          "The clocks went back: this time was shown twice, and it cannot be told which is meant.")));
       }
     }
     const words = [event.time_words, ...(clock.words || [])].filter(Boolean);
     return h("section", { class: "times" }, h("h3", {}, "Times"), h("div", { class: "wide" }, h("table", {},
-      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Clock"), h("th", { scope: "col" }, "Start"), h("th", { scope: "col" }, "End"), h("th", { scope: "col" }, "Bound"))),
-      h("tbody", {}, ...lines))), words.length ? h("ul", { class: "soft words" }, ...[...new Set(words)].map((each) => h("li", {}, each))) : null);
+      h("thead", {}, h("tr", {}, h("th", { scope: "col" }, "Clock"), h("th", { scope: "col" }, "Start"),
+        h("th", { scope: "col" }, "End"), h("th", { scope: "col" }, "Bound"))),
+      h("tbody", {}, ...lines))), words.length ? h("ul", { class: "soft words" },
+        ...[...new Set(words)].map((each) => h("li", {}, each))) : null);
   }
 
   function pairs(list) {
@@ -58,13 +68,15 @@
     return h("section", {}, h("h3", {}, "What and where"), pairs([
       ["Class", event.class + (event.label && event.label !== event.class ? ", " + event.label : "")],
       ["Duration", times.length(model.length[i])],
-      ["Score", event.score === null ? "none: motion that was not recognised" : event.score.toFixed(3) + " (mean detection score of the best track)"],
+      ["Score", event.score === null ? "none: motion that was not recognised"
+        : event.score.toFixed(3) + " (mean detection score of the best track)"],
       ["Most at once", String(event.max_count)],
       ["Tracks", event.tracks.map((track) => track.id).join(", ")],
       ["Camera", name(model.cameraOf(i).name, 160)],
       ["Exhibit", name(exhibit.name, 400)],
       ["Reference", exhibit.reference ? name(exhibit.reference, 80) : "none given"],
-      ["Stream", "number " + stream.stream + ", " + stream.codec + ", " + stream.width + " × " + stream.height],
+      ["Stream", "number " + stream.stream + ", " + stream.codec + ", " + stream.width + " × " + stream.height +
+        " pixels as stored"],
       ["SHA-256", hash(event.exhibit_sha256, "the exhibit")],
     ]));
   }
@@ -77,15 +89,19 @@
     const event = model.events[i], still = event.still, made = event.copy, list = [];
     const manifest = (path) => path.replace(/\.[^.\/]*$/, ".json");
     if (made) {
-      list.push(["Evidential copy", h("span", {}, link(made.src, made.src.split("/").pop()), " · ", link(manifest(made.src), "manifest"),
-        h("br"), h("span", { class: "soft" }, plural(made.packets, "packet") + ", each as in the exhibit, " + times.stream(made.start_s) + " to " + times.stream(made.end_s)),
+      list.push(["Evidential copy", h("span", {}, link(made.src, made.src.split("/").pop()), " · ",
+        link(manifest(made.src), "manifest"),
+        h("br"), h("span", { class: "soft" }, plural(made.packets, "packet") + ", each as in the exhibit, " +
+          times.stream(made.start_s) + " to " + times.stream(made.end_s)),
         hash(made.sha256, "the evidential copy"))]);
     }
     if (still && still.evidence) {
-      list.push(["Still, lossless", h("span", {}, link(still.evidence, still.evidence.split("/").pop()), " · ", link(manifest(still.evidence), "manifest"), hash(still.sha256, "the still"))]);
+      list.push(["Still, lossless", h("span", {}, link(still.evidence, still.evidence.split("/").pop()), " · ",
+        link(manifest(still.evidence), "manifest"), hash(still.sha256, "the still"))]);
     }
     if (event.clip) {
-      list.push(["Viewing copy", h("span", {}, link(event.clip.src, event.clip.src.split("/").pop()), h("span", { class: "soft" }, " re-encoded, for looking at only; " +
+      list.push(["Viewing copy", h("span", {}, link(event.clip.src, event.clip.src.split("/").pop()),
+        h("span", { class: "soft" }, " re-encoded, for looking at only; " +
         times.stream(event.clip.start_s) + " to " + times.stream(event.clip.end_s)))]);
     }
     if (event.missing) list.push(["Missing", h("span", { class: "bad" }, event.missing)]);
@@ -96,34 +112,46 @@
   function strip(event, click) {
     const sheet = event.strip;
     if (!sheet || !file(sheet.src)) return null;
-    return h("div", { class: "strip", role: "group", "aria-label": "Course of the event in " + sheet.times.length + " frames" }, ...sheet.times.map((at, k) => {
-      const image = h("img", { src: sheet.src, alt: "", decoding: "async", at: { width: sheet.times.length * 100 + "%", left: -k * 100 + "%" } });
+    return h("div", { class: "strip", role: "group", "aria-label": "Course of the event in " + sheet.times.length +
+      " frames" }, ...sheet.times.map((at, k) => {
+      const image = h("img", { src: sheet.src, alt: "", decoding: "async",
+        at: { width: sheet.times.length * 100 + "%", left: -k * 100 + "%" } });
       const window_ = h("span", { class: "cell", at: { "aspect-ratio": sheet.w + " / " + sheet.h } }, image);
-      const when = h("span", {}, times.stream(at, 1));
-      return click ? h("button", { type: "button", "aria-label": "Frame " + (k + 1) + " of " + sheet.times.length + ", at " + times.stream(at, 1) + ": play from here", on: { click: () => click(at) } }, window_, when)
+      const damaged = (sheet.damaged || []).includes(k);
+      const when = h("span", { class: damaged ? "bad" : null }, times.stream(at, 1), damaged ? " damaged" : "");
+      return click ? h("button", { type: "button", "aria-label": "Frame " + (k + 1) + " of " + sheet.times.length +
+        ", at " + times.stream(at, 1) + (damaged ? ", damaged" : "") + ": play from here",
+        on: { click: () => click(at) } }, window_, when)
         : h("span", { class: "still" }, window_, when);
     }));
   }
 
   function said(mark) {
-    if (mark.here) return "Marked " + mark.state + " in this session" + (mark.by ? " by " + mark.by : "") + ", " + mark.utc.slice(0, 19) + "Z" + (mark.saved ? "" : " · not saved to a file yet");
+    if (mark.here) return "Marked " + mark.state + " in this session" + (mark.by ? " by " + mark.by : "") + ", " +
+      mark.utc.slice(0, 19) + "Z" + (mark.saved ? "" : " · not saved to a file yet");
     if (mark.state === "unreviewed") return "Unreviewed: neither the case nor this session has a mark of it";
-    return "The case says " + mark.state + (mark.by ? ", by " + mark.by : "") + (mark.utc ? ", " + mark.utc.slice(0, 19) + "Z" : "");
+    return "The case says " + mark.state + (mark.by ? ", by " + mark.by : "") +
+      (mark.utc ? ", " + mark.utc.slice(0, 19) + "Z" : "");
   }
 
   function marking(i) {
     const event = model.events[i], mark = app.marks.of(event.id);
-    const note = h("input", { type: "text", id: "note", maxlength: 2000, value: mark.note || "", placeholder: "Note (n)", "aria-label": "Note on " + event.id, autocomplete: "off",
+    const note = h("input", { type: "text", id: "note", maxlength: 2000, value: mark.note || "",
+      placeholder: "Note (n)", "aria-label": "Note on " + event.id, autocomplete: "off",
       on: { change: () => app.mark(app.marks.of(event.id).state, note.value) } });
     return h("div", { class: "marking", id: "marking" },
-      h("div", { class: "choices", role: "group", "aria-label": "Review state of " + event.id }, ...KEYS.map(([state, key]) => h("button", {
-        type: "button", class: "s-" + state.replace(" ", "-"), "aria-pressed": mark.state === state ? "true" : "false", on: { click: () => app.mark(state) },
-      }, state, h("kbd", { "aria-hidden": "true" }, key)))), note, h("p", { class: "soft" + (mark.here ? " here" : "") }, said(mark)));
+      h("div", { class: "choices", role: "group", "aria-label": "Review state of " + event.id },
+        ...KEYS.map(([state, key]) => h("button", {
+        type: "button", class: "s-" + state.replace(" ", "-"), "aria-pressed": mark.state === state ? "true" : "false",
+          on: { click: () => app.mark(state) },
+      }, state, h("kbd", { "aria-hidden": "true" }, key)))), note,
+        h("p", { class: "soft" + (mark.here ? " here" : "") }, said(mark)));
   }
 
   function where(i) {
     const at = app.list.position(i);
-    return at === undefined ? "not among the events shown" : app.text.count(at + 1) + " of " + app.text.count(app.list.size());
+    return at === undefined ? "not among the events shown" : app.text.count(at + 1) + " of " +
+      app.text.count(app.list.size());
   }
 
   function head(i) {
@@ -133,8 +161,10 @@
       h("h2", { tabindex: "-1", id: "card-title" }, event.id), app.kind(event),
       h("span", { class: "soft cut" }, name(model.cameraOf(i).name, 60)), h("span", { class: "gap" }),
       h("span", { class: "soft", id: "card-place" }, where(i)),
-      h("button", { type: "button", "aria-label": "Previous event", title: "Previous event (k)", on: { click: () => step(-1) } }, "↑"),
-      h("button", { type: "button", "aria-label": "Next event", title: "Next event (j)", on: { click: () => step(1) } }, "↓")), marking(i));
+      h("button", { type: "button", "aria-label": "Previous event", title: "Previous event (k)",
+        on: { click: () => step(-1) } }, "↑"),
+      h("button", { type: "button", "aria-label": "Next event", title: "Next event (j)",
+        on: { click: () => step(1) } }, "↓")), marking(i));
   }
 
   function show(i) {

@@ -3,7 +3,8 @@
 (function (app) {
   const times = app.times;
   const SORTS = {
-    case: "order of the case", time: "time", duration: "duration", score: "score", count: "most at once", camera: "camera",
+    case: "order of the case", time: "time", duration: "duration", score: "score", count: "most at once",
+      camera: "camera",
     review: "review state",
   };
   const SETS = ["class", "label", "camera", "exhibit", "review"];
@@ -24,7 +25,8 @@
     if (state.sort !== "case") query.set("sort", state.sort);
     if (state.down) query.set("down", "1");
     if (state.here) query.set("here", "1");
-    if (state.region) query.set("region", state.region.camera + "!" + state.region.points.flat().map((v) => v.toFixed(4)).join(","));
+    if (state.region) query.set("region", state.region.camera + "!" +
+      state.region.points.flat().map((v) => v.toFixed(4)).join(","));
     return query;
   }
 
@@ -47,7 +49,8 @@
       for (const part of (query.get(name) || "").split("~").filter(Boolean)) {
         if (name in sizes) {
           if (/^\d+$/.test(part) && Number(part) < sizes[name]) state[name].add(Number(part));
-        } else if (name === "class" ? app.CLASSES.includes(part) : name === "review" ? app.STATES.includes(part) : true) {
+        } else if (name === "class" ? app.CLASSES.includes(part) : name === "review" ? app.STATES.includes(part)
+          : true) {
           state[name].add(part);
         }
       }
@@ -78,12 +81,14 @@
       Math.max(ay, by) >= Math.min(cy, dy) && Math.max(cy, dy) >= Math.min(ay, by);
   }
 
-  // Whether the foot of a track's box (the middle of its lower edge), or the line from one stored point to the next, is in it.
+  // Whether the foot of a track's box (the middle of its lower edge), or the line from one stored point to the next, is
+  // in it.
   function passes(event, stream, points) {
     return event.tracks.some((track) => {
       let px, py;
       return track.path.some((point, k) => {
-        const x = (point[1] + point[3] / 2) / stream.width, y = Math.min(1, (point[2] + point[4]) / stream.height);
+        const x = (point[1] + point[3] / 2) / stream.shown_width, y = Math.min(1,
+          (point[2] + point[4]) / stream.shown_height);
         if (inside(points, x, y)) return true;
         const met = k > 0 && points.some((a, n) => {
           const b = points[(n + 1) % points.length];
@@ -113,7 +118,8 @@
     if (value.to !== null && state.base !== "stream" && /^\d{4}-\d\d-\d\d$/.test(state.to.trim())) value.to += 86399999;
     for (const name of ["dayfrom", "dayto"]) read(name, times.parseOfDay, "write HH:MM");
     if (state.base === "stream") value.dayfrom = value.dayto = null;
-    for (const name of ["min", "max", "score"]) read(name, (text) => (/^\d*\.?\d+$/.test(text.trim()) ? Number(text) : NaN), "write a number");
+    for (const name of ["min", "max", "score"]) read(name, (text) => (/^\d*\.?\d+$/.test(text.trim()) ? Number(text)
+      : NaN), "write a number");
     return { value, wrong };
   }
 
@@ -135,7 +141,8 @@
         left.time += 1;
         return false;
       }
-      return spans.some(([start, end]) => (value.from === null || end >= value.from) && (value.to === null || start <= value.to) &&
+      return spans.some(([start, end]) => (value.from === null || end >= value.from) &&
+        (value.to === null || start <= value.to) &&
         ((value.dayfrom === null && value.dayto === null) || ofDay(start, end, value.dayfrom, value.dayto)));
     };
   }
@@ -157,7 +164,8 @@
         if (state.here && !mark.here) continue;
         if (needle && !model.words(i).includes(needle) && !(mark.note || "").toLowerCase().includes(needle)) continue;
       }
-      if (state.region && (stream.camera !== state.region.camera || !passes(event, stream, state.region.points))) continue;
+      if (state.region && (stream.camera !== state.region.camera ||
+        !passes(event, stream, state.region.points))) continue;
       if (value.score !== null && !(model.score[i] >= value.score)) {
         if (Number.isNaN(model.score[i])) left.score += 1;
         continue;
@@ -192,8 +200,10 @@
     const said = [], names = (set, of) => [...set].map(of).join(" or ");
     if (state.class.size) said.push("class " + names(state.class, String));
     if (state.label.size) said.push("label " + names(state.label, String));
-    if (state.camera.size) said.push("camera " + names(state.camera, (k) => app.text.shorten(model.facts.cameras[k].name, 60)));
-    if (state.exhibit.size) said.push("exhibit " + names(state.exhibit, (k) => app.text.shorten(model.facts.exhibits[k].name, 60)));
+    if (state.camera.size) said.push("camera " + names(state.camera,
+      (k) => app.text.shorten(model.facts.cameras[k].name, 60)));
+    if (state.exhibit.size) said.push("exhibit " + names(state.exhibit,
+      (k) => app.text.shorten(model.facts.exhibits[k].name, 60)));
     const base = times.BASES.find(([each]) => each === state.base)[1].toLowerCase() + " time";
     if (state.from) said.push(base + " from " + state.from);
     if (state.to) said.push(base + " to " + state.to);
@@ -206,7 +216,8 @@
     if (state.review.size) said.push("marked " + names(state.review, String));
     if (state.here) said.push("marked in this session");
     if (state.q.trim()) said.push("text “" + app.text.shorten(state.q.trim(), 60) + "”");
-    if (state.region) said.push("region drawn on camera " + app.text.shorten(model.facts.cameras[state.region.camera].name, 60));
+    if (state.region) said.push("region drawn on camera " +
+      app.text.shorten(model.facts.cameras[state.region.camera].name, 60));
     return said;
   }
 

@@ -6,7 +6,8 @@
   const STATES = { 1: "relevant", 2: "not relevant", 3: "unsure", 0: "unreviewed" };
   const VIEWS = { o: "overview", e: "events", s: "synopsis", r: "record" };
 
-  const typing = (target) => target.closest("input:not([type=checkbox]), textarea, select, dialog[open], [contenteditable]");
+  const FIELDS = "input:not([type=checkbox]), textarea, select, dialog[open], [contenteditable]";
+  const typing = (target) => target.closest(FIELDS);
   const pressing = (target) => target.closest("button, a, summary, label, video, input");
 
   function escape(event) {
@@ -14,10 +15,18 @@
     else if (app.view() === "events") app.closeCard();
   }
 
+  function search() {
+    app.go("events");
+    app.showFilters(true);
+    $("f-q").focus();
+    $("f-q").select();
+  }
+
   function inEvents(event) {
     const key = event.key, ways = { j: 1, ArrowDown: 1, k: -1, ArrowUp: -1, PageDown: 10, PageUp: -10 };
     if (key in ways && !(key.length > 1 && event.target.closest("#card, #filters"))) return () => app.step(ways[key]);
-    if ((key === "Home" || key === "End") && event.target.closest("#list")) return () => app.step(key === "Home" ? -Infinity : Infinity);
+    if ((key === "Home" || key === "End") && event.target.closest("#list")) return () => app.step(key === "Home"
+      ? -Infinity : Infinity);
     if (key === " " && !pressing(event.target)) return () => app.stage.play();
     if (key === "n") return () => $("note") && $("note").focus();
     if (key === "[" || key === "]") return () => app.stage.faster(key === "]" ? 2 : 0.5);
@@ -27,7 +36,8 @@
   }
 
   function inSynopsis(event) {
-    const ways = { ArrowRight: [1, false], l: [1, false], j: [1, false], ArrowLeft: [-1, false], h: [-1, false], k: [-1, false], ArrowDown: [1, true], ArrowUp: [-1, true] };
+    const ways = { ArrowRight: [1, false], l: [1, false], j: [1, false], ArrowLeft: [-1, false], h: [-1, false],
+      k: [-1, false], ArrowDown: [1, true], ArrowUp: [-1, true] };
     if (event.key in ways) return () => app.synopsis.step(...ways[event.key]);
     if (event.key === "[" || event.key === "]") return () => app.synopsis.turn(event.key === "]" ? 1 : -1);
     return null;
@@ -37,7 +47,7 @@
     const key = event.key, view = app.view();
     if (waiting === "g" && key in VIEWS) return () => app.go(VIEWS[key]);
     if (key in STATES && (view === "events" || view === "synopsis")) return () => app.mark(STATES[key]);
-    if (key === "/") return () => { app.go("events"); app.showFilters(); $("f-q").focus(); $("f-q").select(); };
+    if (key === "/") return search;
     if (key === "?") return () => $("help").showModal();
     if (key === "g") return () => {};
     return view === "events" ? inEvents(event) : view === "synopsis" ? inSynopsis(event) : null;

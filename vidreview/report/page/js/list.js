@@ -10,8 +10,10 @@
   function sign(mark) {
     return h("span", {
       class: "sign s-" + mark.state.replace(" ", "-") + (mark.here ? " here" : ""),
-      title: mark.state + (mark.here ? (mark.saved ? ", marked in this session" : ", marked in this session, not saved yet") : ""),
-    }, h("span", { "aria-hidden": "true" }, SIGNS[mark.state]), h("span", { class: "unseen" }, mark.state + (mark.here ? ", this session" : "")));
+      title: mark.state + (mark.here ? (mark.saved ? ", marked in this session"
+        : ", marked in this session, not saved yet") : ""),
+    }, h("span", { "aria-hidden": "true" }, SIGNS[mark.state]), h("span", { class: "unseen" },
+      mark.state + (mark.here ? ", this session" : "")));
   }
 
   function kind(event) {
@@ -33,9 +35,12 @@
       on: { click: () => open(i, true) },
     }, thumb(event),
     h("span", { class: "main" },
-      h("span", { class: "line" }, h("b", {}, event.id), kind(event), h("span", { class: "soft right" }, times.length(model.length[i]))),
-      h("span", { class: "line" }, h("span", { class: "when" }, when.day ? when.day + " " : "", h("strong", {}, when.text),
-        when.base === "stream" ? h("i", {}, " stream") : when.base === "utc" ? h("i", {}, " UTC") : when.base === "corrected" ? h("i", {}, " corrected") : null)),
+      h("span", { class: "line" }, h("b", {}, event.id), kind(event),
+        h("span", { class: "soft right" }, times.length(model.length[i]))),
+      h("span", { class: "line" }, h("span", { class: "when" }, when.day ? when.day + " " : "",
+        h("strong", {}, when.text),
+        when.base === "stream" ? h("i", {}, " stream") : when.base === "utc" ? h("i", {}, " UTC")
+          : when.base === "corrected" ? h("i", {}, " corrected") : null)),
       h("span", { class: "line soft" }, h("span", { class: "cut" }, name(model.cameraOf(i).name, 34)),
         h("span", { class: "right" }, event.score === null ? "no score" : event.score.toFixed(2)))),
     sign(app.marks.of(event.id)));

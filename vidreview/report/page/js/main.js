@@ -8,11 +8,16 @@
     const query = app.filters.encode(state, model), at = app.card.current();
     if (at >= 0 && view === "events") query.set("e", model.events[at].id);
     const text = query.toString();
-    history.replaceState(null, "", "#" + view + (text ? "?" + text : ""));
+    const hash = "#" + view + (text ? "?" + text : "");
+    // Another view is a step that “Back” takes back; what is filtered or open within one is not.
+    if (/^#\w/.test(window.location.hash) && !window.location.hash.startsWith("#" + view)) history.pushState(null, "", hash);
+    else history.replaceState(null, "", hash);
   }
 
   function filter() {
     result = app.filters.select(model, state);
+    $("sort").value = state.sort;
+    $("down").setAttribute("aria-pressed", String(state.down));
     app.list.show(result.found);
     app.synopsis.show(result.found);
     app.panel.tell(result);
@@ -25,7 +30,8 @@
 
   function chosen(i) {
     app.list.choose(i);
-    $("spoken").textContent = model.events[i].id + ", " + (model.events[i].label || model.events[i].class) + ", " + app.marks.of(model.events[i].id).state;
+    $("spoken").textContent = model.events[i].id + ", " + (model.events[i].label || model.events[i].class) + ", " +
+      app.marks.of(model.events[i].id).state;
   }
 
   function openEvent(i, quiet) {
@@ -46,7 +52,8 @@
     if (!all.length) return;
     let next = by === Infinity ? all[all.length - 1] : by === -Infinity ? all[0] : app.list.beside(by);
     if (next === null && Math.abs(by) > 1) next = by > 0 ? all[all.length - 1] : all[0];
-    if (next === null) app.say(by > 0 ? "This is the last of the events shown." : "This is the first of the events shown.");
+    if (next === null) app.say(by > 0 ? "This is the last of the events shown."
+      : "This is the first of the events shown.");
     else openEvent(next, !document.body.classList.contains("reading-card"));
   }
 
@@ -74,7 +81,8 @@
     $("progress-bar").max = Math.max(1, model.total);
     $("progress-bar").value = looked;
     $("unsaved").textContent = unsaved ? String(unsaved) : "";
-    $("save").setAttribute("aria-label", "Save marks to a file" + (unsaved ? ", " + app.text.plural(unsaved, "mark") + " not saved yet" : ""));
+    $("save").setAttribute("aria-label", "Save marks to a file" + (unsaved
+      ? ", " + app.text.plural(unsaved, "mark") + " not saved yet" : ""));
     $("save").classList.toggle("primary", unsaved > 0);
     $("who").textContent = app.marks.reviewer() ? app.text.shorten(app.marks.reviewer(), 24) : "Your name…";
   }
@@ -118,7 +126,10 @@
     try {
       const done = app.marks.take(await chosenFile.text());
       const refused = [...done.refused].map(([why, number]) => number + " of " + why).join(", ");
-      app.say(app.text.plural(done.taken, "mark") + " taken from " + chosenFile.name + (done.older ? "; " + done.older + " older than those here left" : "") + (refused ? "; not taken: " + refused : "") + (done.other ? "; it was made with another report" : "") + ".", Boolean(refused));
+      app.say(app.text.plural(done.taken, "mark") + " taken from " + chosenFile.name +
+        (done.older ? "; " + done.older + " older than those here left" : "") +
+        (refused ? "; not taken: " + refused : "") + (done.other ? "; it was made with another report" : "") + ".",
+        Boolean(refused));
     } catch (error) {
       app.say(chosenFile.name + " cannot be read: " + error.message + ".", true);
     }
@@ -163,12 +174,24 @@
         go(link.getAttribute("href").slice(1));
       });
     }
-    $("sort").replaceChildren(...Object.entries(app.filters.SORTS).map(([value, words]) => app.h("option", { value, selected: value === state.sort }, words)));
-    $("sort").addEventListener("change", () => { state.sort = $("sort").value; filter(); });
-    $("down").addEventListener("click", () => { state.down = !state.down; $("down").setAttribute("aria-pressed", String(state.down)); filter(); });
-    $("reset").addEventListener("click", () => { state = app.filters.blank(model); app.panel.use(state); $("sort").value = state.sort; $("down").setAttribute("aria-pressed", "false"); filter(); });
+    const sorts = Object.entries(app.filters.SORTS);
+    $("sort").replaceChildren(...sorts.map(([value, words]) => app.h("option", { value }, words)));
+    $("sort").addEventListener("change", () => {
+      state.sort = $("sort").value;
+      filter();
+    });
+    $("down").addEventListener("click", () => {
+      state.down = !state.down;
+      filter();
+    });
+    $("reset").addEventListener("click", () => {
+      state = app.filters.blank(model);
+      app.panel.use(state);
+      filter();
+    });
     $("filters-open").addEventListener("click", () => app.toggleFilters());
-    $("save").addEventListener("click", () => (app.marks.here() ? named(app.marks.save) : app.say("No event is marked in this session yet: keys 1, 2, 3 mark the open event.")));
+    $("save").addEventListener("click", () => (app.marks.here() ? named(app.marks.save)
+      : app.say("No event is marked in this session yet: keys 1, 2, 3 mark the open event.")));
     $("who").addEventListener("click", () => named(() => {}, true));
     $("load").addEventListener("change", takeFile);
     window.addEventListener("hashchange", follow);
@@ -181,9 +204,13 @@
     themes();
     for (const each of VIEWS) $(each).hidden = true; // none is laid out before the one that is wanted
     if (window.matchMedia("(max-width: 900px)").matches) app.toggleFilters();
-    for (const close of document.querySelectorAll("dialog .close")) close.addEventListener("click", () => close.closest("dialog").close());
+    for (const close of document.querySelectorAll("dialog .close")) close.addEventListener("click",
+      () => close.closest("dialog").close());
     model = app.loadModel();
-    if (!model.total) $("empty").textContent = "This report holds no event. That says nothing of what happened: see the coverage, the problems and the limits under Record.";
+    if (!model.total) {
+      $("empty").textContent = "This report holds no event. That says nothing of what happened: see the coverage, " +
+        "the problems and the limits under Record.";
+    }
     app.marks.start(model);
     const { to, event } = read();
     app.card.start(model, step);
@@ -210,8 +237,11 @@
   app.mark = mark;
   app.chosen = (i) => { app.synopsis.chosen = i; chosen(i); };
   app.closeCard = () => { document.body.classList.remove("reading-card"); $("list").focus(); };
-  app.toggleFilters = () => { const shown = document.body.classList.toggle("no-filters"); $("filters-open").setAttribute("aria-expanded", String(!shown)); };
-  app.showFilters = () => { document.body.classList.remove("no-filters"); $("filters-open").setAttribute("aria-expanded", "true"); };
+  app.showFilters = (shown) => {
+    document.body.classList.toggle("no-filters", !shown);
+    $("filters-open").setAttribute("aria-expanded", String(shown));
+  };
+  app.toggleFilters = () => app.showFilters(document.body.classList.contains("no-filters"));
   app.between = (base, low, high) => {
     const say = base === "stream" ? (ms) => app.times.stream(ms / 1000, 1) : (ms) => app.times.wall(ms, 0);
     state = app.filters.blank(model);
@@ -226,7 +256,8 @@
   } catch (error) {
     for (const each of ["overview", "record"]) $(each).hidden = false;
     for (const each of ["events", "synopsis"]) $(each).hidden = true;
-    app.say("This page cannot show the events: " + error.message + ". The facts below that need no script are whole; compare the folder with report.json.", true);
+    app.say("This page cannot show the events: " + error.message +
+      ". The facts below that need no script are whole; compare the folder with report.json.", true);
     document.documentElement.dataset.ready = "failed";
     console.error(error);
   }

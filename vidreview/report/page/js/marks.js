@@ -67,7 +67,8 @@
     if (value) marks.set(id, value);
     else if (event.newValue === null) marks.delete(id);
     if (before && value && (before.state !== value.state || before.note !== value.note)) {
-      app.say(id + " was “" + before.state + "” here and is now “" + value.state + "”: marked in another window at " +
+      app.say(id + " was “" + before.state + "” here and is now “" + value.state +
+        "”: marked in another window at " +
         value.at_utc + ".", true);
     }
     tell(id);
@@ -80,7 +81,8 @@
   // What holds now: this session's mark, else what the case says.
   function of(id) {
     const mark = marks.get(id), recorded = ofCase(id);
-    if (mark) return { state: mark.state, note: mark.note, by: mark.by, utc: mark.at_utc, here: true, saved: mark.saved };
+    if (mark) return { state: mark.state, note: mark.note, by: mark.by, utc: mark.at_utc, here: true,
+      saved: mark.saved };
     return { state: recorded.state, note: recorded.note, by: recorded.by, utc: recorded.utc, here: false, saved: true };
   }
 
@@ -103,20 +105,18 @@
   function setReviewer(text) {
     reviewer = text.trim().slice(0, 200);
     store("reviewer", reviewer);
-    for (const [id, mark] of marks) {
-      if (mark.by !== "") continue;
-      mark.by = reviewer;
-      store("mark:" + id, JSON.stringify(mark));
-    }
     tell(null);
   }
 
-  function content() {
-    const ids = [...marks.keys()].sort((a, b) => model.byId.get(a) - model.byId.get(b));
+  // A file names one reviewer, so marks go into a file by whoever made them; those that came from a file stay in
+  // theirs.
+  function content(by) {
+    const ids = [...marks.keys()].filter((id) => marks.get(id).by === by).sort((a,
+      b) => model.byId.get(a) - model.byId.get(b));
     return {
       vidreview_marks: 1,
       report: model.facts.report.id,
-      reviewer,
+      reviewer: by,
       saved_utc: now(),
       marks: ids.map((id) => {
         const mark = marks.get(id), event = model.events[model.byId.get(id)];
@@ -128,24 +128,38 @@
     };
   }
 
-  function save() {
-    const value = content();
+  function download(value, name) {
     const blob = new Blob([JSON.stringify(value, null, 1) + "\n"], { type: "application/json" });
     const link = document.createElement("a");
     const url = URL.createObjectURL(blob);
     link.href = url;
-    link.download = "marks_" + value.report.slice(0, 8) + "_" + value.saved_utc.replace(/[-:]|\.\d+/g, "") + ".json";
+    link.download = name;
     document.body.append(link);
     link.click();
     link.remove();
     setTimeout(() => URL.revokeObjectURL(url), 10000);
+  }
+
+  function save() {
+    const names = new Set([...marks.values()].filter((mark) => !mark.saved).map((mark) => mark.by));
+    if ([...marks.values()].some((mark) => mark.by === reviewer)) names.add(reviewer);
+    const files = [];
+    let number = 0;
+    for (const by of names) {
+      const value = content(by);
+      const stamp = value.saved_utc.replace(/[-:]|\.\d+/g, "");
+      files.push("marks_" + value.report.slice(0, 8) + "_" + stamp + (files.length ? "_" + (files.length + 1) : "") +
+        ".json");
+      download(value, files[files.length - 1]);
+      number += value.marks.length;
+    }
     for (const [id, mark] of marks) {
       mark.saved = true;
       store("mark:" + id, JSON.stringify(mark));
     }
     tell(null);
-    app.say(app.text.plural(value.marks.length, "mark") + " saved to " + link.download +
-      ". Take them into the case with: vidreview review import " + link.download);
+    app.say(app.text.plural(number, "mark") + " saved to " + files.join(" and ") +
+      ". Take them into the case with: vidreview review import " + files.join(" "));
   }
 
   // Why a mark of a file cannot be used here, or null.
@@ -166,7 +180,6 @@
     const value = JSON.parse(text);
     if (!value || value.vidreview_marks !== 1 || !Array.isArray(value.marks)) throw new Error("it is no marks file");
     const result = { taken: 0, older: 0, refused: new Map(), other: value.report !== model.facts.report.id };
-    if (!reviewer && typeof value.reviewer === "string") setReviewer(value.reviewer);
     for (const mark of value.marks) {
       const why = unfit(mark);
       if (why) {
@@ -178,7 +191,8 @@
         result.older += 1;
         continue;
       }
-      const taken = { state: mark.state, note: mark.note, at_utc: mark.at_utc, by: String(value.reviewer || ""), saved: true };
+      const taken = { state: mark.state, note: mark.note, at_utc: mark.at_utc, by: String(value.reviewer || ""),
+        saved: true };
       marks.set(mark.event, taken);
       store("mark:" + mark.event, JSON.stringify(taken));
       result.taken += 1;

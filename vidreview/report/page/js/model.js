@@ -51,7 +51,13 @@
     model.cameraOf = (i) => facts.cameras[model.streamOf(i).camera];
     model.exhibitOf = (i) => facts.exhibits[model.streamOf(i).exhibit];
     model.spansOf = (i, base) => spans(model.events[i], base);
-    model.has = (base) => base === "stream" || facts.streams.some((s) => s.clock[base + "_start_ms"] !== null);
+    model.has = (base) => base === "stream" || facts.streams.some((s) => Number.isFinite(s.clock[base +
+      "_start_ms"]) || (s.clock.segments || []).some((each) => Number.isFinite(each[base + "_ms"])));
+    // The picture that paths are drawn on: upright, with square pixels.
+    for (const stream of facts.streams) {
+      stream.shown_width = stream.shown_width || stream.width;
+      stream.shown_height = stream.shown_height || stream.height;
+    }
     model.best = ["shown", "corrected", "utc"].find(model.has) || "stream";
     const words = new Array(model.total);
     // What the text search looks through: made at the first search, since many never search.

@@ -1,5 +1,6 @@
 "use strict";
-// The large picture of an event: best still, camera's background or viewing copy, with its path drawn over, never into, it.
+// The large picture of an event: best still, camera's background or viewing copy, with its path drawn over, never into,
+// it.
 (function (app) {
   const { h, s } = app, times = app.times;
   let model, event, stream, mode = "still", path = true, boxes = false, root = null, video = null, speed = 1;
@@ -16,7 +17,8 @@
     }
     if (path) {
       parts.push(s("polyline", { class: "halo", points: line }), s("polyline", { class: "course", points: line }));
-      for (const point of track.path.slice(1, -1)) parts.push(s("circle", { class: "spot", cx: foot(point)[0], cy: foot(point)[1], r: unit * 0.4 }));
+      for (const point of track.path.slice(1, -1)) parts.push(s("circle",
+        { class: "spot", cx: foot(point)[0], cy: foot(point)[1], r: unit * 0.4 }));
       parts.push(s("circle", { class: "begin", cx: ax, cy: ay, r: unit }),
         s("rect", { class: "finish", x: bx - unit, y: by - unit, width: unit * 2, height: unit * 2 }));
     }
@@ -26,10 +28,12 @@
   function overlay() {
     if (!path && !boxes) return null;
     const tracks = event.tracks.filter((track) => track.path.length);
-    const unit = Math.max(stream.width, stream.height) / 110;
+    const unit = Math.max(stream.shown_width, stream.shown_height) / 110;
     return s("svg", {
-      class: "overlay", viewBox: "0 0 " + stream.width + " " + stream.height, preserveAspectRatio: "none", role: "img",
-      "aria-label": "Path of " + app.text.plural(tracks.length, "track") + ": a circle where it begins, a square where it ends",
+      class: "overlay", viewBox: "0 0 " + stream.shown_width + " " + stream.shown_height, preserveAspectRatio: "none",
+        role: "img",
+      "aria-label": "Path of " + app.text.plural(tracks.length, "track") +
+        ": a circle where it begins, a square where it ends",
     }, ...tracks.map((track) => course(track, unit)));
   }
 
@@ -37,13 +41,15 @@
     const track = event.tracks.find((each) => each.path.length);
     const size = track ? track.path[Math.floor(track.path.length / 2)] : null;
     return (event.label || event.class) + " on " + app.text.shorten(model.facts.cameras[stream.camera].name, 60) +
-      ", stream time " + times.stream(event.peak_s, 1) + (size ? ", about " + size[3] + " by " + size[4] + " pixels" : "");
+      ", stream time " + times.stream(event.peak_s, 1) + (size ? ", about " + size[3] + " by " + size[4] + " pixels"
+        : "");
   }
 
   function picture(src, alt, width, height) {
     const image = h("img", { src, alt, decoding: "async", width, height });
     image.addEventListener("error", () => {
-      image.replaceWith(h("p", { class: "lost" }, "The picture " + src + " cannot be read: it is missing or damaged. Compare the folder with report.json."));
+      image.replaceWith(h("p", { class: "lost" }, "The picture " + src +
+        " cannot be read: it is missing or damaged. Compare the folder with report.json."));
     });
     return image;
   }
@@ -61,9 +67,11 @@
       controls: true, preload: "metadata", playsinline: true, src: clip.src,
       "aria-label": "Viewing copy of " + event.id + ", re-encoded, without sound or with that of the exhibit",
       on: {
-        timeupdate: () => { word.textContent = "Viewing copy, re-encoded · at " + clockOf(clip.start_s + video.currentTime); },
+        timeupdate: () => { word.textContent = "Viewing copy, re-encoded · at " +
+          clockOf(clip.start_s + video.currentTime); },
         error: () => {
-          word.textContent = "This browser cannot play " + clip.src + ". Open that file in a player (VLC, mpv): it is H.264 in MP4.";
+          word.textContent = "This browser cannot play " + clip.src +
+            ". Open that file in a player (VLC, mpv): it is H.264 in MP4.";
           word.classList.add("bad");
         },
       },
@@ -74,27 +82,34 @@
 
   function content() {
     const still = event.still, back = app.text.file(stream.background);
-    if (mode === "clip" && event.clip) return { ...film(), width: stream.width, height: stream.height };
+    if (mode === "clip" && event.clip) return { ...film(), width: stream.shown_width, height: stream.shown_height };
     video = null;
     if (mode === "background" && back) {
       return {
-        view: picture(back, "Background of " + about(), stream.width, stream.height), drawn: overlay(), width: stream.width,
-        height: stream.height, word: (event.still ? "" : "No still" + (event.missing ? ": " + event.missing : " was made") + ". ") +
+        view: picture(back, "Background of " + about(), stream.shown_width, stream.shown_height), drawn: overlay(),
+          width: stream.shown_width,
+        height: stream.shown_height, word: (event.still ? "" : "No still" +
+          (event.missing ? ": " + event.missing : " was made") + ". ") +
           "Background: a frame of this camera at " + times.stream(stream.background_s, 1) + ", with the event's path.",
       };
     }
     if (still && app.text.file(still.src)) {
       return {
-        view: picture(still.src, "Best still of " + about(), still.w, still.h), drawn: overlay(), width: still.w, height: still.h,
-        word: "Best still, at " + clockOf(event.peak_s) + ". Viewing copy of the picture; lines are drawn by this page.",
+        view: picture(still.src, "Best still of " + about(), still.w, still.h), drawn: overlay(), width: still.w,
+          height: still.h,
+        word: "Best still, at " + clockOf(event.peak_s) + (still.damaged
+          ? "; the decoder says that this frame is damaged" : "") +
+          ". Viewing copy of the picture; lines are drawn by this page.",
       };
     }
-    return { view: h("p", { class: "lost" }, "No picture: " + (event.missing || "none was made for this report") + "."), width: 16, height: 9, word: "" };
+    return { view: h("p", { class: "lost" }, "No picture: " + (event.missing || "none was made for this report") +
+      "."), width: 16, height: 9, word: "" };
   }
 
   function tab(value, label, able) {
     return h("button", {
-      type: "button", "aria-pressed": mode === value ? "true" : "false", disabled: !able, on: { click: () => turn(value) },
+      type: "button", "aria-pressed": mode === value ? "true" : "false", disabled: !able,
+        on: { click: () => turn(value) },
     }, label);
   }
 

@@ -13,7 +13,8 @@
       const at = model.wall.shown.start[i];
       const known = Number.isFinite(at);
       const key = known ? "d" + times.day(at) : "s" + String(model.events[i].stream).padStart(6, "0");
-      if (!groups.has(key)) groups.set(key, { key, known, label: known ? times.day(at) : null, stream: model.events[i].stream, items: [] });
+      if (!groups.has(key)) groups.set(key, { key, known, label: known ? times.day(at) : null,
+        stream: model.events[i].stream, items: [] });
       groups.get(key).items.push(i);
     }
     const order = [...groups.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
@@ -24,10 +25,13 @@
     return order;
   }
 
-  const hourOf = (each, i) => (each.known ? times.clock(model.wall.shown.start[i], 0) : times.stream(model.start[i], 0)).slice(0, -6);
+  const hourOf = (each, i) => (each.known ? times.clock(model.wall.shown.start[i], 0)
+    : times.stream(model.start[i], 0)).slice(0, -6);
 
   function title(each) {
-    return each.known ? each.label + " (displayed date)" : "Time of day unknown: " + app.text.shorten(model.facts.exhibits[model.facts.streams[each.stream].exhibit].name, 50) + ", stream " + model.facts.streams[each.stream].stream;
+    return each.known ? each.label + " (displayed date)" : "Time of day unknown: " +
+      app.text.shorten(model.facts.exhibits[model.facts.streams[each.stream].exhibit].name, 50) + ", stream " +
+      model.facts.streams[each.stream].stream;
   }
 
   function layout() {
@@ -71,19 +75,24 @@
   function cell(i) {
     const event = model.events[i], when = app.brief(model, i), src = file(event.thumb), mark = app.marks.of(event.id);
     return h("button", {
-      type: "button", class: "cell k-" + event.class, id: "cell-" + event.id, "aria-current": i === current ? "true" : null, tabindex: i === entry() ? 0 : -1,
-      "aria-label": event.id + ", " + (event.label || event.class) + ", " + when.text + ", " + app.text.shorten(model.cameraOf(i).name, 40) + ", " + mark.state,
+      type: "button", class: "cell k-" + event.class, id: "cell-" + event.id,
+        "aria-current": i === current ? "true" : null, tabindex: i === entry() ? 0 : -1,
+      "aria-label": event.id + ", " + (event.label || event.class) + ", " + when.text + ", " +
+        app.text.shorten(model.cameraOf(i).name, 40) + ", " + mark.state,
       on: { click: () => open(i), focus: () => { if (current !== i) choose(i); } },
     }, src ? h("img", { src, alt: "", decoding: "async" }) : h("span", { class: "nopicture" }, "no picture"),
-    h("span", { class: "line" }, h("span", { class: "glyph", "aria-hidden": "true" }), h("span", {}, when.text.slice(0, 8)), app.sign(mark)));
+    h("span", { class: "line" }, h("span", { class: "glyph", "aria-hidden": "true" }),
+      h("span", {}, when.text.slice(0, 8)), app.sign(mark)));
   }
 
   function paint(line) {
     const at = { top: line.top + "px", height: line.height + "px" };
     if (line.head !== null) {
-      return h("h3", { class: "hour", at }, line.head + " h", h("span", { class: "soft" }, plural(line.number, "event")));
+      return h("h3", { class: "hour", at }, line.head + " h", h("span", { class: "soft" },
+        plural(line.number, "event")));
     }
-    return h("div", { class: "sheet-row", at: { ...at, "grid-template-columns": "repeat(" + columns + ", minmax(0, 1fr))" } }, ...line.items.map(cell));
+    return h("div", { class: "sheet-row", at: { ...at, "grid-template-columns": "repeat(" + columns +
+      ", minmax(0, 1fr))" } }, ...line.items.map(cell));
   }
 
   function render() {
@@ -107,7 +116,8 @@
     days = group(list);
     if (!days.some((each) => each.key === day)) day = days.length ? days[0].key : null;
     const index = days.findIndex((each) => each.key === day);
-    $("day").replaceChildren(...days.map((each) => h("option", { value: each.key, selected: each.key === day }, title(each) + " · " + plural(each.items.length, "event"))));
+    $("day").replaceChildren(...days.map((each) => h("option", { value: each.key, selected: each.key === day },
+      title(each) + " · " + plural(each.items.length, "event"))));
     $("day").disabled = !days.length;
     $("day-before").disabled = index <= 0;
     $("day-after").disabled = index < 0 || index >= days.length - 1;
@@ -183,9 +193,11 @@
       waiting = true;
       requestAnimationFrame(() => { waiting = false; render(); });
     }, { passive: true });
-    new ResizeObserver(() => { if (!$("synopsis").hidden && $("sheet").clientWidth !== width) layout(); }).observe($("sheet"));
+    new ResizeObserver(() => { if (!$("synopsis").hidden &&
+      $("sheet").clientWidth !== width) layout(); }).observe($("sheet"));
     app.marks.listen(renew);
   }
 
-  app.synopsis = { start, show, layout, step, turn, current: (i) => { current = i; }, of: () => days.find((each) => each.key === day) || null, title, name };
+  app.synopsis = { start, show, layout, step, turn, current: (i) => { current = i; },
+    of: () => days.find((each) => each.key === day) || null, title, name };
 })(window.vidreview);

@@ -1,5 +1,6 @@
 "use strict";
-// Four times, kept apart: stream, displayed, corrected, UTC. A wall clock is in milliseconds since 1970, as if it were UTC.
+// Four times, kept apart: stream, displayed, corrected, UTC. A wall clock is in milliseconds since 1970, as if it were
+// UTC.
 (function (app) {
   const two = (n) => String(n).padStart(2, "0");
   const BASES = [
@@ -23,7 +24,8 @@
     const whole = Math.floor(Math.abs(seconds) * 1000 + 1e-6);
     const text = two(Math.floor(whole / 3600000)) + ":" + two(Math.floor(whole / 60000) % 60) + ":" +
       two(Math.floor(whole / 1000) % 60);
-    return (seconds < 0 ? "−" : "") + text + (places ? "." + String(whole % 1000).padStart(3, "0").slice(0, places) : "");
+    return (seconds < 0 ? "−" : "") + text + (places ? "." + String(whole % 1000).padStart(3, "0").slice(0, places)
+      : "");
   }
 
   function day(ms) {
@@ -73,9 +75,11 @@
 
   // Round steps for an axis: the smallest that leaves `most` labels or fewer. Milliseconds.
   const STEPS = [100, 200, 500, 1000, 2000, 5000, 10000, 15000, 30000, 60000, 120000, 300000, 600000, 900000, 1800000,
-    3600000, 7200000, 10800000, 21600000, 43200000, 86400000, 172800000, 604800000, 2419200000, 7257600000, 31536000000];
+    3600000, 7200000, 10800000, 21600000, 43200000, 86400000, 172800000, 604800000, 2419200000, 7257600000,
+      31536000000];
   function step(range, most) {
-    return STEPS.find((each) => range / each <= most) || STEPS[STEPS.length - 1] * Math.ceil(range / most / STEPS[STEPS.length - 1]);
+    return STEPS.find((each) => range / each <= most) ||
+      STEPS[STEPS.length - 1] * Math.ceil(range / most / STEPS[STEPS.length - 1]);
   }
 
   app.times = { BASES, milliseconds, stream, day, clock, wall, length, bound, parse, parseOfDay, step };
