@@ -10,7 +10,7 @@ OPENCV = $(shell sed -n 's/^opencv-python==//p' constraints.txt)
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo         install, fetch the model, scan sample_data, cut clips and stills"
+	@echo "make demo         install, fetch the model, scan sample_data, cut clips and stills, write a report"
 	@echo "make test         install, fetch the model, run the tests"
 	@echo "make lint         install, check style, types and import rules"
 	@echo "make bench        set up the peers, measure, write docs/benchmarks.md (an hour); ARGS='--part gate --runs 3'"
@@ -53,11 +53,13 @@ demo: model
 	@echo
 	$(BIN)/vidreview clip --all --case demo/case
 	$(BIN)/vidreview still --all --case demo/case
+	$(BIN)/vidreview report --case demo/case
 	@echo
 	$(BIN)/vidreview events --case demo/case
 	@echo
 	@echo "Evidential clips:  demo/case/clips   ($$(ls demo/case/clips | grep -vc json) clips, each with its manifest)"
 	@echo "Stills:            demo/case/stills  ($$(ls demo/case/stills | grep -vc json) pictures, each with its manifest)"
+	@echo "Report:            demo/case/report/index.html (open it in a browser)"
 	@echo "What was covered:  $(BIN)/vidreview coverage --case demo/case"
 
 test: model
