@@ -34,11 +34,6 @@ class Group(NamedTuple):
     #: it tells colours from each other
     of_colour: bool
 
-    @property
-    def end(self) -> int:
-        """One past its last number."""
-        return self.first + self.histograms * self.length
-
 
 #: what a descriptor's numbers are, after the 11 that only name colours; see ``vidreview/looks/describe.py``
 GROUPS: Final = (
@@ -46,6 +41,9 @@ GROUPS: Final = (
     Group(77, 6, 8, 0.5, False),
     Group(125, 1, 100, 1.0, True),
 )
+#: weights of the groups where both looks have colours, and where one has none
+_BY_COLOUR: Final = np.array([group.weight for group in GROUPS], np.float32) / sum(group.weight for group in GROUPS)
+_BY_LIGHTNESS: Final = np.array([not group.of_colour for group in GROUPS], np.float32)
 #: descriptors that are compared at once: as many as the processor's caches hold
 _BLOCK: Final = 8192
 
@@ -76,20 +74,29 @@ def load(rows: Iterable[tuple[int, bytes, str]]) -> Looks:
 
 def distances(query: int, looks: Looks) -> Single:
     """Distance of the look at place ``query`` to all, (n,)."""
-    mine = {group: _unit(looks.descriptors[query : query + 1], group)[0] for group in GROUPS}
+    starts = np.concatenate([group.first + group.length * np.arange(group.histograms) for group in GROUPS])
+    group_of = np.repeat(np.arange(len(GROUPS)), [group.histograms for group in GROUPS])
+    histogram_of = np.searchsorted(starts, np.arange(starts[0], DESCRIPTOR_BYTES), side="right") - 1
+    members = np.equal.outer(histogram_of, np.arange(len(starts))).astype(np.float32)
+    mine = looks.descriptors[query, starts[0] :].astype(np.float32)
+    wanted = members * _per_length(mine[:, None], np.sqrt(mine**2 @ members))
+    share = np.equal.outer(group_of, np.arange(len(GROUPS))) / [group.histograms for group in GROUPS]
     result: Single = np.empty(len(looks.rows), np.float32)
     for first in range(0, len(looks.rows), _BLOCK):
         part = slice(first, first + _BLOCK)
+        roots = looks.descriptors[part, starts[0] :].astype(np.float32)
+        alike = _per_length(roots @ wanted, np.sqrt(roots**2 @ members)) @ share.astype(np.float32)
         both = looks.coloured[part] & looks.coloured[query]
-        total = np.zeros(len(both), np.float32)
-        weights = np.zeros(len(both), np.float32)
-        for group, wanted in mine.items():
-            away = 1.0 - _unit(looks.descriptors[part], group) @ wanted / group.histograms
-            weight = np.where(both, group.weight, 0.0 if group.of_colour else 1.0).astype(np.float32)
-            total += weight * away
-            weights += weight
-        result[part] = total / weights
+        result[part] = np.where(both, (1.0 - alike) @ _BY_COLOUR, (1.0 - alike) @ _BY_LIGHTNESS)
     result.clip(0.0, 1.0, out=result)
+    return result
+
+
+def _per_length(value: Single, length: Single) -> Single:
+    """The quotient, 0 where a histogram is empty."""
+    result: Single = np.divide(
+        value, length, out=np.zeros(np.broadcast(value, length).shape, np.float32), where=length > 0
+    )
     return result
 
 
@@ -193,12 +200,3 @@ def _facts(select: Select, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
 def _overlap(one: dict[str, Any], other: dict[str, Any]) -> float:
     """Seconds that two tracks of one stream are in view at once."""
     return float(min(one["end_s"], other["end_s"]) - max(one["start_s"], other["start_s"]))
-
-
-def _unit(descriptors: NDArray[np.uint8], group: Group) -> Single:
-    """Square roots of the shares of a group's histograms, each of which has length 1, or 0 where it is empty."""
-    roots = descriptors[:, group.first : group.end].astype(np.float32)
-    each = roots.reshape(len(roots), group.histograms, group.length)
-    length = np.sqrt(np.einsum("nij,nij->ni", each, each))[..., None]
-    np.divide(each, length, out=each, where=length > 0)
-    return roots
