@@ -9,8 +9,14 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+    from tests.browsing import Report, Watched
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
@@ -78,6 +84,45 @@ def cli(capfd: pytest.CaptureFixture[str]) -> Callable[..., Result]:
         return Result(status, out, err)
 
     return call
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Debian's Chromium, headless; one for each module, so that its event loop is gone when the next one runs."""
+    from tests.browsing import ARGS, CHROMIUM
+
+    if not CHROMIUM.exists():
+        if os.environ.get("CI"):
+            pytest.fail("CI must install Debian's chromium: the report's page is not tested without it")
+        pytest.skip("no /usr/bin/chromium: the report's page is not driven")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=str(CHROMIUM), args=ARGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A report of 120 synthetic events, hostile names among them, whose first clip is a real one."""
+    from tests.browsing import made
+    from tests.report_samples import Shape, h264
+
+    folder = tmp_path_factory.mktemp("report")
+    return made(folder / "report", Shape(120, 5, unknown=(2,)), h264(folder / "clip.mp4"))
+
+
+@pytest.fixture
+def watched(browser: Browser) -> Iterator[Watched]:
+    """Windows of the browser; what they complained of, or asked for outside the report's folder, fails the test."""
+    from tests.browsing import Watched
+
+    watch = Watched(browser, [], [])
+    yield watch
+    for context in watch.contexts:
+        context.close()
+    assert watch.trouble == []
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,7 @@
 // Puts the parts together: which view is shown, which event is open, and the address that says both.
 (function (app) {
   const { $ } = app, VIEWS = ["overview", "events", "synopsis", "record"];
-  let model, state, view = "overview", result = null, later = 0;
+  let model, state, view = "overview", result = null, later = 0, written = window.location.hash;
 
   function address() {
     const query = app.filters.encode(state, model), at = app.card.current();
@@ -10,8 +10,11 @@
     const text = query.toString();
     const hash = "#" + view + (text ? "?" + text : "");
     // Another view is a step that “Back” takes back; what is filtered or open within one is not.
-    if (/^#\w/.test(window.location.hash) && !window.location.hash.startsWith("#" + view)) history.pushState(null, "", hash);
+    const before = window.location.hash;
+    if (before !== written) return; // somebody typed another address: `follow` is about to read it
+    if (/^#\w/.test(before) && !before.startsWith("#" + view)) history.pushState(null, "", hash);
     else history.replaceState(null, "", hash);
+    written = window.location.hash;
   }
 
   function filter() {
@@ -143,6 +146,7 @@
   }
 
   function follow() {
+    written = window.location.hash;
     const { to, event } = read();
     app.panel.use(state);
     filter();

@@ -79,7 +79,10 @@
         h("select", { on: { change: (event) => turn(() => { camera = Number(event.target.value); }) } },
           ...cameras.map(([each, k]) => h("option", { value: k, selected: k === camera }, shorten(each.name, 60))))),
       h("label", { class: "check" },
-        h("input", { type: "checkbox", checked: polygon, on: { change: (event) => turn(() => { polygon = event.target.checked; }) } }),
+        h("input", {
+          type: "checkbox", checked: polygon,
+          on: { change: (event) => turn(() => { polygon = event.target.checked; }) },
+        }),
         "Polygon: click its corners"),
       h("button", { type: "button", on: { click: () => turn(() => {}) } }, "Clear"));
   }
@@ -107,10 +110,12 @@
     };
     dialog.replaceChildren(h("form", { method: "dialog" },
       h("h2", { id: "region-title" }, "Region of the picture"),
-      h("p", { class: "soft" }, "Shows the events whose path (the foot of each box) enters the region or runs through it."),
+      h("p", { class: "soft" },
+        "Shows the events whose path (the foot of each box) enters the region or runs through it."),
       choices(), h("div", { id: "region-board" }), numbers(),
       h("div", { class: "two right" }, h("button", { type: "button", on: { click: () => dialog.close() } }, "Cancel"),
-        h("button", { type: "button", id: "region-use", class: "primary", disabled: true, on: { click: done } }, "Use this region"))));
+        h("button", { type: "button", id: "region-use", class: "primary", disabled: true, on: { click: done } },
+          "Use this region"))));
   }
 
   function open(given, state, use) {
