@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from vidreview.model import CLASS_OF_LABEL, EventClass, Point, Track
 from vidreview.track.live import Course, Live
+from vidreview.track.settle import settled
 
 Float = NDArray[np.float64]
 
@@ -174,7 +175,7 @@ def _points(course: Course) -> tuple[Point, ...]:
             course.frames,
             course.pts,
             course.seconds,
-            course.boxes,
+            settled(course),
             course.sources,
             course.scores,
             course.labels,
