@@ -22,11 +22,11 @@ SWEEP_S: Final = 0.2
 LEAD_S: Final = 1.0
 #: what was seen only once is covered so long before and after, seconds, and until the looks on either side of that one
 ONCE_S: Final = 0.6
+#: what a look for the copy saw is covered so long before and after, seconds: the detector misses pictures in between
+HELD_S: Final = 0.2
 #: so much of its own size a second it may have moved meanwhile, and so much at most
 DRIFT: Final = 0.6
 MOST_DRIFT: Final = 1.0
-#: a detection that overlaps the box of a covered track so much adds nothing to it
-SAME: Final = 0.5
 #: of each look, the detection that overlaps the box of a kept track most, and so much, is of that track: its box may
 #: be that of the motion about it, which is larger
 OF_KEPT: Final = 0.3
@@ -102,6 +102,9 @@ class Cover:
             if course.name not in wanted.keep and wanted.includes(course.event_class, course.label)
         ]
         self._sightings: list[Sighting] = []
+        self._times = [ready.seconds(number) for number in range(len(ready.stretch))]
+        #: the sightings that are covered on each picture; made when first asked for
+        self._by_picture: list[list[Sighting]] | None = None
         #: detections that are of a kept track, and so are not covered for themselves
         self.of_kept = 0
         self.add(sightings)
@@ -114,10 +117,12 @@ class Cover:
         relevant = [one for one in sightings if self.wanted.includes(CLASS_OF_LABEL[one.label], one.label)]
         own = self._of_kept(relevant)
         self.of_kept += len(own)
-        # a track that is covered has its own detections in its box, and knows better where it went in between
+        # a track that is covered has its own detections in its box, and knows better where it went in between; what
+        # reaches out of the box may be somebody beside it
         own |= {k for k, one in enumerate(relevant) if one.taken_for == "index" and self._of_covered(one)}
         self._sightings += [one for k, one in enumerate(relevant) if k not in own]
         self._sightings.sort(key=lambda one: (one.seconds, one.box))
+        self._by_picture = None
 
     def in_view(self) -> set[str]:
         """Names of the kept tracks that are on one of the pictures."""
@@ -133,8 +138,12 @@ class Cover:
         """Boxes to cover on a picture; each is entered in the record."""
         seconds = self.ready.seconds(number)
         kept = self.kept(number)
+        found = list(self._by_tracks(seconds))
+        tracks = [box for *_, box in found]
+        # what a track's box holds is covered by it, and need not be listed a second time
+        found += [one for one in self._by_sightings(number) if not any(holds(box, one[-1]) for box in tracks)]
         boxes = []
-        for name, kind, label, why, box in (*self._by_tracks(seconds), *self._by_sightings(seconds)):
+        for name, kind, label, why, box in found:
             boxes.append(box)
             entry = self.intervals.get(f"{name} {why}")
             if entry is None:
@@ -156,13 +165,13 @@ class Cover:
                 why = "track" if course.dropped is None else f"dropped track: {course.dropped}"
                 yield course.name, course.event_class, course.label, why, widened(box)
 
-    def _by_sightings(self, seconds: float) -> Iterator[tuple[str, str, str, str, Box]]:
+    def _by_sightings(self, number: int) -> Iterator[tuple[str, str, str, str, Box]]:
         from vidreview.model import CLASS_OF_LABEL
 
-        for one in self._sightings:
-            least = ONCE_S if one.taken_for == "index" else 0.0
-            if not min(one.before_s, one.seconds - least) <= seconds <= max(one.after_s, one.seconds + least):
-                continue
+        if self._by_picture is None:
+            self._by_picture = self._placed()
+        seconds = self._times[number]
+        for one in self._by_picture[number]:
             width, height = one.box[2] - one.box[0], one.box[3] - one.box[1]
             moved = min(MOST_DRIFT, DRIFT * abs(seconds - one.seconds))
             x, y = moved * width, moved * height / 2
@@ -171,9 +180,20 @@ class Cover:
             name = f"{one.label} {one.score:.2f} at {one.seconds:.3f} s, {one.box[0]:.0f},{one.box[1]:.0f}"
             yield name, CLASS_OF_LABEL[one.label], one.label, source, widened(box)
 
+    def _placed(self) -> list[list[Sighting]]:
+        """The sightings of each picture: until the looks on either side, and for the least time."""
+        found: list[list[Sighting]] = [[] for _ in self._times]
+        for one in self._sightings:
+            least = ONCE_S if one.taken_for == "index" else HELD_S
+            begin = bisect_left(self._times, min(one.before_s, one.seconds - least) - SAME_S)
+            end = bisect_right(self._times, max(one.after_s, one.seconds + least) + SAME_S)
+            for number in range(begin, end):
+                found[number].append(one)
+        return found
+
     def _of_covered(self, one: Sighting) -> bool:
-        places = (placer.at(one.seconds) for placer in self._tracks)
-        return any(where is not None and overlap(one.box, where.box) >= SAME for where in places)
+        boxes = (placer.reach(one.seconds - SWEEP_S, one.seconds + SWEEP_S) for placer in self._tracks)
+        return any(box is not None and holds(widened(box), one.box) for box in boxes)
 
     def _of_kept(self, sightings: Sequence[Sighting]) -> set[int]:
         """Which detections are of a kept track: the one of each look that lies best on it."""
@@ -193,6 +213,11 @@ def widened(box: Box) -> Box:
     x = max(MARGIN_PX, MARGIN * (box[2] - box[0]))
     y = max(MARGIN_PX, MARGIN * (box[3] - box[1]))
     return box[0] - x, box[1] - y, box[2] + x, box[3] + y
+
+
+def holds(box: Box, other: Box) -> bool:
+    """True when a box holds all of another."""
+    return box[0] <= other[0] and box[1] <= other[1] and other[2] <= box[2] and other[3] <= box[3]
 
 
 def overlap(one: Box, other: Box) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,10 @@ from vidreview.clips.copy import ClipRecord
 from vidreview.clips.courses import Box, Course, turned_box
 from vidreview.clips.cover import (
     DRIFT,
+    HELD_S,
     LEAD_S,
     MARGIN,
+    OF_KEPT,
     ONCE_S,
     SWEEP_S,
     Cover,
@@ -37,8 +38,6 @@ With = Literal["fill", "blur"]
 #: (score, box, label) of what the detector sees in a BGR picture as shown, boxes in its pixels
 Look = Callable[[Pixels], Sequence[tuple[float, Box, str]]]
 
-#: the detector looks at the pictures this often, seconds, before they are covered and at the finished copy
-LOOK_EVERY_S: Final = 0.2
 #: what is as sure as this in the finished copy is named; weaker ones are counted
 NAMED: Final = 0.25
 #: what is covered becomes this grey, neither of the range's ends
@@ -144,30 +143,18 @@ def _coarse(samples: Pixels, side: int) -> Pixels:
 
 
 def _look_before(ready: Prepared, cover: Cover, look: Look) -> int:
-    """Look at the pictures themselves, more often than a scan does, and cover what is seen; how many looks."""
-    numbers = _numbers(ready)
-    times = [ready.seconds(number) for number in numbers]
+    """Look at every picture and cover what is seen; how many looks.
+
+    At every one: who runs or rides past a camera is further than a body's width away on the next but one.
+    """
+    times = [ready.seconds(number) for number in range(len(ready.stretch))]
     found = []
-    wanted = dict(zip(numbers, range(len(numbers)), strict=True))
-    for number, picture in enumerate(ready.pictures()):
-        if number not in wanted:
-            continue
-        k = wanted[number]
+    for k, picture in enumerate(ready.pictures()):
         for score, box, label in look(_bgr(picture.turned(ready.request.rotation))):
             before, after = times[max(0, k - 1)], times[min(len(times) - 1, k + 1)]
             found.append(Sighting(times[k], _stored(ready, box), score, label, before, after, "copy"))
     cover.add(found)
-    return len(numbers)
-
-
-def _numbers(ready: Prepared) -> list[int]:
-    """Pictures that the detector looks at: the first, the last, and none later than so long after the one before."""
-    times = [ready.seconds(number) for number in range(len(ready.stretch))]
-    numbers = [0]
-    while numbers[-1] < len(times) - 1:
-        following = bisect_left(times, times[numbers[-1]] + LOOK_EVERY_S + 1e-6) - 1
-        numbers.append(max(numbers[-1] + 1, following))
-    return numbers
+    return len(times)
 
 
 def _bgr(picture: Planes) -> Pixels:
@@ -183,25 +170,35 @@ def _stored(ready: Prepared, box: Box) -> Box:
 
 
 class _After:
-    """Looks at the finished copy as it is read back, and keeps what it sees outside kept boxes."""
+    """Looks at every picture of the finished copy as it is read back, and keeps what it sees but for kept tracks."""
 
     def __init__(self, ready: Prepared, cover: Cover, look: Look | None) -> None:
         self._ready, self._cover, self._look = ready, cover, look
-        self._numbers = frozenset(_numbers(ready)) if look else frozenset[int]()
         self.looks = 0
         self.seen: list[tuple[int, float, Box, str]] = []
 
     def __call__(self, number: int, frame: VideoFrame) -> None:
-        if self._look is None or number not in self._numbers:
+        if self._look is None:
             return
         self.looks += 1
-        kept = self._cover.kept(number)
-        for score, box, label in self._look(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)):
-            stored = _stored(self._ready, box)
-            if not self._cover.wanted.includes(CLASS_OF_LABEL[label], label):
-                continue
-            if not any(overlap(stored, other) >= 0.3 or _within(stored, other) >= 0.7 for other in kept):
-                self.seen.append((number, score, stored, label))
+        wanted = self._cover.wanted
+        found = [
+            (number, score, _stored(self._ready, box), label)
+            for score, box, label in self._look(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8))
+            if wanted.includes(CLASS_OF_LABEL[label], label)
+        ]
+        own = {_own([box for _, _, box, _ in found], kept) for kept in self._cover.kept(number)}
+        self.seen += [one for k, one in enumerate(found) if k not in own]
+
+
+def _own(boxes: Sequence[Box], kept: Box) -> int | None:
+    """Which detection is of the kept track of this box: one at most, since others in it are people who are seen.
+
+    It may be much smaller than the box, which may be that of the motion about it.
+    """
+    shares = [(max(overlap(box, kept), _within(box, kept) / 2), k) for k, box in enumerate(boxes)]
+    best = max(shares, default=(0.0, 0))
+    return best[1] if best[0] >= OF_KEPT else None
 
 
 def _within(box: Box, other: Box) -> float:
@@ -244,8 +241,9 @@ def _record(ready: Prepared, cover: Cover, redaction: Redaction, looked: int, af
             "method": redaction.method,
             "how": how,
             "widened": f"{MARGIN:.0%} of a box on each side, and by where it was {SWEEP_S} s before and after",
-            "extended": f"{LEAD_S} s before and after a track; a single detection to the looks on either side, for one "
-            f"of the scan {ONCE_S} s at least, growing by {DRIFT:.0%} of its size a second",
+            "extended": f"{LEAD_S} s before and after a track; a single detection to the looks on either side, one of "
+            f"the scan {ONCE_S} s at least, one of a look for this copy {HELD_S} s, "
+            f"growing by {DRIFT:.0%} of its size a second",
             "frames_covered_whole": damaged,
             "detections_of_kept_tracks": cover.of_kept,
             "intervals": intervals,
