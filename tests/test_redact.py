@@ -115,6 +115,28 @@ def test_blur_depends_on_nothing_finer_than_its_blocks() -> None:
     assert np.array_equal(covered(one, box, [], "blur").luma, covered(other, box, [], "blur").luma)
 
 
+def test_blur_of_what_does_not_move_adds_nothing_however_its_box_trembles() -> None:
+    """Blocks that move with the box are so many different views of one face, and 400 of them give it back."""
+    rng = np.random.default_rng(6)
+    one, other = Planes.empty(256, 192), Planes.empty(256, 192)
+    one.buffer[:] = rng.integers(0, 255, one.buffer.shape)
+    for mine, own, side in ((other.luma, one.luma, 32), (other.blue, one.blue, 16), (other.red, one.red, 16)):
+        for top in range(0, own.shape[0], side):
+            for left in range(0, own.shape[1], side):
+                block = own[top : top + side, left : left + side]
+                mine[top : top + side, left : left + side] = rng.permuted(block.ravel()).reshape(side, side)
+    for _ in range(50):
+        x, y = rng.uniform(20, 60, 2)
+        width, height = rng.uniform(66, 126, 2)
+        boxes = [(x, y, x + width, y + height)]
+        x1, y1, x2, y2 = inside(boxes[0], 256, 192)
+        seen, same = (covered(picture, boxes, [], "blur") for picture in (one, other))
+        assert np.array_equal(seen.luma[y1:y2, x1:x2], same.luma[y1:y2, x1:x2])
+        assert np.array_equal(
+            seen.blue[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2], same.blue[y1 // 2 : y2 // 2, x1 // 2 : x2 // 2]
+        )
+
+
 def test_a_kept_track_stays_and_what_overlaps_it_is_said(tmp_path: Path) -> None:
     path = films.film(tmp_path / "a.mp4", 60, [(10, 50)])
     ready = prepared(path, 5, 55)

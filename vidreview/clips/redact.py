@@ -42,7 +42,8 @@ Look = Callable[[Pixels], Sequence[tuple[float, Box, str]]]
 NAMED: Final = 0.25
 #: what is covered becomes this grey, neither of the range's ends
 GREY: Final = 80
-#: blur: so many blocks along the longer side of a box, but none smaller than so many pixels; their means are rounded
+#: blur: blocks of 16, 32, 64 … pixels, at least one in so many of a box's longer side, on a grid that stays where it
+#: is; their means are rounded. Blocks that moved with the box would each time show a little more
 BLOCKS: Final = 4
 BLOCK_PX: Final = 16
 ROUNDED: Final = 16
@@ -118,10 +119,13 @@ def covered(picture: Planes, boxes: Sequence[Box], kept: Sequence[Box], method: 
         x1, y1, x2, y2 = inside(box, width, height)
         if x2 <= x1 or y2 <= y1:
             continue
-        side = max(BLOCK_PX, -(-max(x2 - x1, y2 - y1) // BLOCKS)) // 2 * 2
+        side = BLOCK_PX
+        while side * BLOCKS < max(x2 - x1, y2 - y1):
+            side *= 2
         for target, source, step, grey in planes:
-            part = slice(y1 // step, y2 // step), slice(x1 // step, x2 // step)
-            target[part] = grey if method == "fill" else _coarse(source[part], max(1, side // step))
+            within = x1 // step, y1 // step, x2 // step, y2 // step
+            cut = slice(within[1], within[3]), slice(within[0], within[2])
+            target[cut] = grey if method == "fill" else _coarse(source, within, side // step)
     for box in kept:
         x1, y1, x2, y2 = inside(box, width, height)
         for target, source, step, _ in planes:
@@ -130,16 +134,21 @@ def covered(picture: Planes, boxes: Sequence[Box], kept: Sequence[Box], method: 
     return result
 
 
-def _coarse(samples: Pixels, side: int) -> Pixels:
-    """Rounded means of blocks, smoothed; nothing else of the samples goes in."""
-    height, width = samples.shape
+def _coarse(plane: Pixels, part: tuple[int, int, int, int], side: int) -> Pixels:
+    """Rounded means of the blocks of a fixed grid that a part of a plane touches, smoothed, then that part of them.
+
+    Whatever does not move gives the same means on every picture, however its box trembles: nothing adds up over time.
+    """
+    left, top = part[0] // side * side, part[1] // side * side
+    whole = plane[top : -(-part[3] // side) * side, left : -(-part[2] // side) * side]
+    height, width = whole.shape
     rows, columns = np.arange(0, height, side), np.arange(0, width, side)
-    sums = np.add.reduceat(np.add.reduceat(samples.astype(np.int64), rows, axis=0), columns, axis=1)
+    sums = np.add.reduceat(np.add.reduceat(whole.astype(np.int64), rows, axis=0), columns, axis=1)
     counts = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
     means = (sums / counts / ROUNDED).round() * ROUNDED
     blocks: Any = means.clip(0, 255).astype(np.uint8)
     smooth: Pixels = cv2.resize(blocks, (width, height), interpolation=cv2.INTER_LINEAR)
-    return smooth
+    return smooth[part[1] - top : part[3] - top, part[0] - left : part[2] - left]
 
 
 def _look_before(ready: Prepared, cover: Cover, look: Look) -> int:
@@ -216,8 +225,9 @@ def _record(ready: Prepared, cover: Cover, redaction: Redaction, looked: int, af
     how = f"filled with one grey ({GREY})"
     if redaction.method == "blur":
         how = (
-            f"means of at most {BLOCKS} blocks along the longer side of a box, none smaller than {BLOCK_PX} pixels, "
-            f"rounded to steps of {ROUNDED}, then smoothed: finer detail is not in the copy, rough colours are"
+            f"means of blocks of {BLOCK_PX}, {2 * BLOCK_PX}, {4 * BLOCK_PX} … pixels, at least 1/{BLOCKS} of the longer "
+            f"side of a box, on a grid that stays where it is, rounded to steps of {ROUNDED}, then smoothed: one "
+            "picture shows no finer detail, but rough colours"
         )
     left: list[dict[str, Any]] = [
         {
@@ -277,7 +287,11 @@ def _risks(
     if redaction.look is None:
         said.append(f"no detector looked at the copy ({redaction.no_look}): only what the scan saw is covered")
     if redaction.method == "blur":
-        said.append("blur leaves rough colours, which may tell known people apart; fill leaves nothing")
+        said.append(
+            "blur leaves rough colours, which may tell known people apart, and of what keeps its shape while it moves, "
+            "such as a number plate, more can be worked out from many pictures than one shows; fill leaves nothing: "
+            "use it for whatever is handed over"
+        )
     if damaged:
         said.append(f"{damaged} damaged pictures are covered but for kept tracks, whose boxes may show anything there")
     return said
