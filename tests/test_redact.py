@@ -238,6 +238,22 @@ def test_who_runs_past_is_covered_on_the_pictures_in_between_too(tmp_path: Path)
     assert [k for k, picture in enumerate(pictures(record.path)) if red(picture)] == []
 
 
+def test_one_object_that_only_the_looks_saw_is_listed_once(tmp_path: Path) -> None:
+    """Seen on each of 40 pictures, it is one interval to check, not 40; a second one has its own."""
+    path = films.film(tmp_path / "a.mp4", 60, [(10, 50)])
+    ready = prepared(path, 5, 55)
+
+    def two(picture: Pixels) -> list[tuple[float, BOX, str]]:
+        return [*red(picture), (0.5, (10.0, 150.0, 30.0, 190.0), "person")]
+
+    record = redact(ready, [], [], Redaction(Wanted("persons"), look=two), tmp_path)
+    listed = record.document["redaction"]["intervals"]
+    assert [(one["from_frame"], one["to_frame"]) for one in listed] == [(0, 50), (4, 46)]
+    assert not any(red(picture) for picture in pictures(record.path))
+    for interval in listed:
+        assert len(interval["boxes"]) == interval["to_frame"] - interval["from_frame"] + 1
+
+
 def test_the_check_names_who_stands_in_the_box_of_a_kept_track(tmp_path: Path) -> None:
     """The kept box wins, so a second person in it is seen: the copy must not be called clean."""
     path = films.film(tmp_path / "a.mp4", 30, [(5, 25)])

@@ -30,6 +30,8 @@ MOST_DRIFT: Final = 1.0
 #: of each look, the detection that overlaps the box of a kept track most, and so much, is of that track: its box may
 #: be that of the motion about it, which is larger
 OF_KEPT: Final = 0.3
+#: detections of the copy's own looks that overlap so much, and are no further apart than ``HELD_S``, are listed as one
+CHAINED: Final = 0.3
 #: labels on which a person sits in the open
 RIDDEN: Final = frozenset(("bicycle", "motorcycle"))
 _CLASSES: Final = {"persons": ("person",), "vehicles": ("vehicle",), "all": ("person", "vehicle")}
@@ -103,8 +105,8 @@ class Cover:
         ]
         self._sightings: list[Sighting] = []
         self._times = [ready.seconds(number) for number in range(len(ready.stretch))]
-        #: the sightings that are covered on each picture; made when first asked for
-        self._by_picture: list[list[Sighting]] | None = None
+        #: what is covered on each picture because of sightings, by what it is called; made when first asked for
+        self._by_picture: list[dict[str, list[Sighting]]] | None = None
         #: detections that are of a kept track, and so are not covered for themselves
         self.of_kept = 0
         self.add(sightings)
@@ -170,25 +172,23 @@ class Cover:
 
         if self._by_picture is None:
             self._by_picture = self._placed()
-        seconds = self._times[number]
-        for one in self._by_picture[number]:
-            width, height = one.box[2] - one.box[0], one.box[3] - one.box[1]
-            moved = min(MOST_DRIFT, DRIFT * abs(seconds - one.seconds))
-            x, y = moved * width, moved * height / 2
-            box = one.box[0] - x, one.box[1] - y, one.box[2] + x, one.box[3] + y
-            source = "detection of the scan" if one.taken_for == "index" else "detection of a look taken for this copy"
-            name = f"{one.label} {one.score:.2f} at {one.seconds:.3f} s, {one.box[0]:.0f},{one.box[1]:.0f}"
-            yield name, CLASS_OF_LABEL[one.label], one.label, source, widened(box)
+        for name, members in self._by_picture[number].items():
+            first = members[0]
+            box = around([_grown(one, abs(self._times[number] - one.seconds)) for one in members])
+            source = (
+                "detection of the scan" if first.taken_for == "index" else "detection of a look taken for this copy"
+            )
+            yield name, CLASS_OF_LABEL[first.label], first.label, source, widened(box)
 
-    def _placed(self) -> list[list[Sighting]]:
+    def _placed(self) -> list[dict[str, list[Sighting]]]:
         """The sightings of each picture: until the looks on either side, and for the least time."""
-        found: list[list[Sighting]] = [[] for _ in self._times]
-        for one in self._sightings:
+        found: list[dict[str, list[Sighting]]] = [{} for _ in self._times]
+        for name, one in _named(self._sightings):
             least = ONCE_S if one.taken_for == "index" else HELD_S
             begin = bisect_left(self._times, min(one.before_s, one.seconds - least) - SAME_S)
             end = bisect_right(self._times, max(one.after_s, one.seconds + least) + SAME_S)
             for number in range(begin, end):
-                found[number].append(one)
+                found[number].setdefault(name, []).append(one)
         return found
 
     def _of_covered(self, one: Sighting) -> bool:
@@ -206,6 +206,33 @@ class Cover:
                     key = placer.course.name, one.seconds
                     best[key] = max(best.get(key, (0.0, k)), (share, k))
         return {k for _, k in best.values()}
+
+
+def _named(sightings: Sequence[Sighting]) -> Iterator[tuple[str, Sighting]]:
+    """What each sighting is listed as; ``sightings`` are by time.
+
+    A detection of the scan stands for itself. The copy's own looks see one object on every picture: those that follow
+    each other in one place have one name, that of the first of them.
+    """
+    last: dict[str, Sighting] = {}
+    for one in sightings:
+        name = f"{one.label} {one.score:.2f} at {one.seconds:.3f} s, {one.box[0]:.0f},{one.box[1]:.0f}"
+        if one.taken_for == "index":
+            yield name, one
+            continue
+        last = {key: other for key, other in last.items() if one.seconds - other.seconds <= HELD_S + SAME_S}
+        before = ((overlap(one.box, other.box), key) for key, other in last.items() if other.label == one.label)
+        share, key = max(before, default=(0.0, ""))
+        name = key if share >= CHAINED and last[key].seconds < one.seconds else name
+        last[name] = one
+        yield name, one
+
+
+def _grown(one: Sighting, apart_s: float) -> Box:
+    """Where a detection's object may be so much earlier or later."""
+    moved = min(MOST_DRIFT, DRIFT * apart_s)
+    x, y = moved * (one.box[2] - one.box[0]), moved * (one.box[3] - one.box[1]) / 2
+    return one.box[0] - x, one.box[1] - y, one.box[2] + x, one.box[3] + y
 
 
 def widened(box: Box) -> Box:

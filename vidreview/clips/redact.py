@@ -225,9 +225,9 @@ def _record(ready: Prepared, cover: Cover, redaction: Redaction, looked: int, af
     how = f"filled with one grey ({GREY})"
     if redaction.method == "blur":
         how = (
-            f"means of blocks of {BLOCK_PX}, {2 * BLOCK_PX}, {4 * BLOCK_PX} … pixels, at least 1/{BLOCKS} of the longer "
-            f"side of a box, on a grid that stays where it is, rounded to steps of {ROUNDED}, then smoothed: one "
-            "picture shows no finer detail, but rough colours"
+            f"means of blocks of {BLOCK_PX}, {2 * BLOCK_PX}, {4 * BLOCK_PX} … pixels, at least 1/{BLOCKS} of the "
+            f"longer side of a box, on a grid that stays where it is, rounded to steps of {ROUNDED}, then smoothed: "
+            "one picture shows no finer detail, but rough colours"
         )
     left: list[dict[str, Any]] = [
         {
