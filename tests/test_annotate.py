@@ -272,6 +272,27 @@ def test_a_kill_leaves_no_half_file_under_a_final_name_and_verify_says_so(tmp_pa
     assert sorted(file.name for file in (case / "clips").iterdir()) == ["E0001_VIEW.json", "E0001_VIEW.mp4"]
 
 
+def test_two_at_once_write_one_after_the_other(case: Path) -> None:
+    """One would write into the other's unfinished file, and both would call it evidence that cannot be read."""
+    from vidreview.audit import AuditLog
+    from vidreview.verify import verify
+
+    command = [sys.executable, "-c", "from vidreview.cli import main; main()", "clip", "--all", "--case", str(case)]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    extra = ("0", "0.3", "0.6", "0.9")
+    started = [
+        subprocess.Popen(
+            [*command, "--viewing", "--before", before], cwd=ROOT, env=environment, stderr=subprocess.PIPE, text=True
+        )
+        for before in extra
+    ]
+    for process in started:
+        said = process.communicate(timeout=120)[1]
+        assert (process.returncode, said) == (0, "")
+    assert sum(entry["action"] == "derived" for entry in AuditLog(case / "audit.jsonl").entries()) == 4 * len(extra)
+    assert [one for one in verify(case).faults if one.kind == "derived"] == []
+
+
 def test_a_hostile_name_is_harmless_in_copies(tmp_path: Path, cli: Cli) -> None:
     (tmp_path / "evidence").mkdir()
     name = '"><img src=x onerror=alert(1)>\x1b[2J.mp4'

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -12,8 +15,8 @@ from typing import Any
 from vidreview import __version__
 from vidreview.audit import AuditLog
 from vidreview.clips import ClipRequest, PacketIndex, Parent, check_parent, read_index
-from vidreview.clips.record import hash_file
-from vidreview.errors import IntegrityError, VidreviewError
+from vidreview.clips.record import hash_file, make_folder
+from vidreview.errors import CaseError, IntegrityError, VidreviewError
 from vidreview.evidence import files_below
 from vidreview.index.query import EventPlace, StoredExhibit, StoredStream, event_name
 from vidreview.media.source import Source
@@ -58,6 +61,31 @@ class Batch:
         if stream.index not in self._indexes:
             self._indexes[stream.index] = read_index(Source, parent.path, stream.index)
         return self._indexes[stream.index]
+
+    @contextlib.contextmanager
+    def alone(self, name: str) -> Iterator[Path]:
+        """The case's folder of this name, which only this process writes to meanwhile.
+
+        Waits until it is free: two that write one file at once spoil it, and entries of the log would be in another
+        order than their files. A kill frees it. Raises CaseError when it cannot be made or opened.
+        """
+        folder = self.case / name
+        make_folder(folder)
+        try:
+            handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            raise CaseError(f"cannot open the folder {folder}: {error.strerror}") from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                self.progress(f"another vidreview is writing to {folder}: waiting until it has finished a file")
+                fcntl.flock(handle, fcntl.LOCK_EX)
+            except OSError:
+                pass  # a network drive that locks no folders: as good as it gets
+            yield folder
+        finally:
+            os.close(handle)
 
     def fail(self, error: VidreviewError, count: int = 1) -> None:
         """Say what went wrong; the worst failure gives the exit status."""

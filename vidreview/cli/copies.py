@@ -102,6 +102,13 @@ def make(
     batch: Batch, parent: Parent, place: EventPlace, kinds: Kinds, before: float, after: float
 ) -> Iterator[dict[str, Any]]:
     """Write what is asked for of one event, the clean files first; what each one's manifest says, once it is logged."""
+    with batch.alone("clips") as folder:
+        yield from _make(batch, folder, parent, place, kinds, before, after)
+
+
+def _make(
+    batch: Batch, folder: Path, parent: Parent, place: EventPlace, kinds: Kinds, before: float, after: float
+) -> Iterator[dict[str, Any]]:
     from vidreview.clips import cut, view
     from vidreview.clips.viewing import prepare_copy
     from vidreview.derive import clip_request, origin
@@ -110,7 +117,7 @@ def make(
     request = clip_request(place, before, after)
     how = kinds.command(request.name, before, after)
     said = origin(how, place.stream.exhibit)
-    folder, index = batch.case / "clips", batch.index(parent, place.stream)
+    index = batch.index(parent, place.stream)
 
     def logged(clip: ClipRecord) -> dict[str, Any]:
         return _log(batch, parent, request, clip, how)

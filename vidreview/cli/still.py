@@ -118,12 +118,13 @@ def _take(batch: Batch, parent: Parent, stream: StoredStream, item: EventPlace |
     how = f"vidreview still {request.name}"
     if isinstance(item, float):
         how = f"vidreview still --at {item:g} --exhibit {parent.name} --stream {stream.index}"
-    record = still(Source, parent, request, batch.case / "stills", index=index, origin=origin(how, stream.exhibit))
     parameters = {"stream": stream.index, "pts": request.pts}
-    batch.record(record.path, record.sha256, parent, how, **parameters)
-    if record.display is not None and record.display_sha256 is not None:
-        batch.record(record.display, record.display_sha256, parent, how, **parameters)
-    batch.record(record.manifest, record.manifest_sha256, parent, how, **parameters)
+    with batch.alone("stills") as folder:
+        record = still(Source, parent, request, folder, index=index, origin=origin(how, stream.exhibit))
+        batch.record(record.path, record.sha256, parent, how, **parameters)
+        if record.display is not None and record.display_sha256 is not None:
+            batch.record(record.display, record.display_sha256, parent, how, **parameters)
+        batch.record(record.manifest, record.manifest_sha256, parent, how, **parameters)
     return record.document
 
 

@@ -22,14 +22,16 @@ SWEEP_S: Final = 0.2
 LEAD_S: Final = 1.0
 #: what was seen only once is covered so long before and after, seconds, and until the looks on either side of that one
 ONCE_S: Final = 0.6
+#: what a look for the copy saw is covered so long before and after, seconds: the detector misses pictures in between
+HELD_S: Final = 0.2
 #: so much of its own size a second it may have moved meanwhile, and so much at most
 DRIFT: Final = 0.6
 MOST_DRIFT: Final = 1.0
-#: a detection that overlaps the box of a covered track so much adds nothing to it
-SAME: Final = 0.5
 #: of each look, the detection that overlaps the box of a kept track most, and so much, is of that track: its box may
 #: be that of the motion about it, which is larger
 OF_KEPT: Final = 0.3
+#: detections of the copy's own looks that overlap so much, and are no further apart than ``HELD_S``, are listed as one
+CHAINED: Final = 0.3
 #: labels on which a person sits in the open
 RIDDEN: Final = frozenset(("bicycle", "motorcycle"))
 _CLASSES: Final = {"persons": ("person",), "vehicles": ("vehicle",), "all": ("person", "vehicle")}
@@ -102,6 +104,9 @@ class Cover:
             if course.name not in wanted.keep and wanted.includes(course.event_class, course.label)
         ]
         self._sightings: list[Sighting] = []
+        self._times = [ready.seconds(number) for number in range(len(ready.stretch))]
+        #: what is covered on each picture because of sightings, by what it is called; made when first asked for
+        self._by_picture: list[dict[str, list[Sighting]]] | None = None
         #: detections that are of a kept track, and so are not covered for themselves
         self.of_kept = 0
         self.add(sightings)
@@ -114,10 +119,12 @@ class Cover:
         relevant = [one for one in sightings if self.wanted.includes(CLASS_OF_LABEL[one.label], one.label)]
         own = self._of_kept(relevant)
         self.of_kept += len(own)
-        # a track that is covered has its own detections in its box, and knows better where it went in between
+        # a track that is covered has its own detections in its box, and knows better where it went in between; what
+        # reaches out of the box may be somebody beside it
         own |= {k for k, one in enumerate(relevant) if one.taken_for == "index" and self._of_covered(one)}
         self._sightings += [one for k, one in enumerate(relevant) if k not in own]
         self._sightings.sort(key=lambda one: (one.seconds, one.box))
+        self._by_picture = None
 
     def in_view(self) -> set[str]:
         """Names of the kept tracks that are on one of the pictures."""
@@ -133,8 +140,12 @@ class Cover:
         """Boxes to cover on a picture; each is entered in the record."""
         seconds = self.ready.seconds(number)
         kept = self.kept(number)
+        found = list(self._by_tracks(seconds))
+        tracks = [box for *_, box in found]
+        # what a track's box holds is covered by it, and need not be listed a second time
+        found += [one for one in self._by_sightings(number) if not any(holds(box, one[-1]) for box in tracks)]
         boxes = []
-        for name, kind, label, why, box in (*self._by_tracks(seconds), *self._by_sightings(seconds)):
+        for name, kind, label, why, box in found:
             boxes.append(box)
             entry = self.intervals.get(f"{name} {why}")
             if entry is None:
@@ -156,24 +167,33 @@ class Cover:
                 why = "track" if course.dropped is None else f"dropped track: {course.dropped}"
                 yield course.name, course.event_class, course.label, why, widened(box)
 
-    def _by_sightings(self, seconds: float) -> Iterator[tuple[str, str, str, str, Box]]:
+    def _by_sightings(self, number: int) -> Iterator[tuple[str, str, str, str, Box]]:
         from vidreview.model import CLASS_OF_LABEL
 
-        for one in self._sightings:
-            least = ONCE_S if one.taken_for == "index" else 0.0
-            if not min(one.before_s, one.seconds - least) <= seconds <= max(one.after_s, one.seconds + least):
-                continue
-            width, height = one.box[2] - one.box[0], one.box[3] - one.box[1]
-            moved = min(MOST_DRIFT, DRIFT * abs(seconds - one.seconds))
-            x, y = moved * width, moved * height / 2
-            box = one.box[0] - x, one.box[1] - y, one.box[2] + x, one.box[3] + y
-            source = "detection of the scan" if one.taken_for == "index" else "detection of a look taken for this copy"
-            name = f"{one.label} {one.score:.2f} at {one.seconds:.3f} s, {one.box[0]:.0f},{one.box[1]:.0f}"
-            yield name, CLASS_OF_LABEL[one.label], one.label, source, widened(box)
+        if self._by_picture is None:
+            self._by_picture = self._placed()
+        for name, members in self._by_picture[number].items():
+            first = members[0]
+            box = around([_grown(one, abs(self._times[number] - one.seconds)) for one in members])
+            source = (
+                "detection of the scan" if first.taken_for == "index" else "detection of a look taken for this copy"
+            )
+            yield name, CLASS_OF_LABEL[first.label], first.label, source, widened(box)
+
+    def _placed(self) -> list[dict[str, list[Sighting]]]:
+        """The sightings of each picture: until the looks on either side, and for the least time."""
+        found: list[dict[str, list[Sighting]]] = [{} for _ in self._times]
+        for name, one in _named(self._sightings):
+            least = ONCE_S if one.taken_for == "index" else HELD_S
+            begin = bisect_left(self._times, min(one.before_s, one.seconds - least) - SAME_S)
+            end = bisect_right(self._times, max(one.after_s, one.seconds + least) + SAME_S)
+            for number in range(begin, end):
+                found[number].setdefault(name, []).append(one)
+        return found
 
     def _of_covered(self, one: Sighting) -> bool:
-        places = (placer.at(one.seconds) for placer in self._tracks)
-        return any(where is not None and overlap(one.box, where.box) >= SAME for where in places)
+        boxes = (placer.reach(one.seconds - SWEEP_S, one.seconds + SWEEP_S) for placer in self._tracks)
+        return any(box is not None and holds(widened(box), one.box) for box in boxes)
 
     def _of_kept(self, sightings: Sequence[Sighting]) -> set[int]:
         """Which detections are of a kept track: the one of each look that lies best on it."""
@@ -188,11 +208,43 @@ class Cover:
         return {k for _, k in best.values()}
 
 
+def _named(sightings: Sequence[Sighting]) -> Iterator[tuple[str, Sighting]]:
+    """What each sighting is listed as; ``sightings`` are by time.
+
+    A detection of the scan stands for itself. The copy's own looks see one object on every picture: those that follow
+    each other in one place have one name, that of the first of them.
+    """
+    last: dict[str, Sighting] = {}
+    for one in sightings:
+        name = f"{one.label} {one.score:.2f} at {one.seconds:.3f} s, {one.box[0]:.0f},{one.box[1]:.0f}"
+        if one.taken_for == "index":
+            yield name, one
+            continue
+        last = {key: other for key, other in last.items() if one.seconds - other.seconds <= HELD_S + SAME_S}
+        before = ((overlap(one.box, other.box), key) for key, other in last.items() if other.label == one.label)
+        share, key = max(before, default=(0.0, ""))
+        name = key if share >= CHAINED and last[key].seconds < one.seconds else name
+        last[name] = one
+        yield name, one
+
+
+def _grown(one: Sighting, apart_s: float) -> Box:
+    """Where a detection's object may be so much earlier or later."""
+    moved = min(MOST_DRIFT, DRIFT * apart_s)
+    x, y = moved * (one.box[2] - one.box[0]), moved * (one.box[3] - one.box[1]) / 2
+    return one.box[0] - x, one.box[1] - y, one.box[2] + x, one.box[3] + y
+
+
 def widened(box: Box) -> Box:
     """A box with its margin."""
     x = max(MARGIN_PX, MARGIN * (box[2] - box[0]))
     y = max(MARGIN_PX, MARGIN * (box[3] - box[1]))
     return box[0] - x, box[1] - y, box[2] + x, box[3] + y
+
+
+def holds(box: Box, other: Box) -> bool:
+    """True when a box holds all of another."""
+    return box[0] <= other[0] and box[1] <= other[1] and other[2] <= box[2] and other[3] <= box[3]
 
 
 def overlap(one: Box, other: Box) -> float:

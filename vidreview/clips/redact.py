@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +14,10 @@ from vidreview.clips.copy import ClipRecord
 from vidreview.clips.courses import Box, Course, turned_box
 from vidreview.clips.cover import (
     DRIFT,
+    HELD_S,
     LEAD_S,
     MARGIN,
+    OF_KEPT,
     ONCE_S,
     SWEEP_S,
     Cover,
@@ -37,13 +38,12 @@ With = Literal["fill", "blur"]
 #: (score, box, label) of what the detector sees in a BGR picture as shown, boxes in its pixels
 Look = Callable[[Pixels], Sequence[tuple[float, Box, str]]]
 
-#: the detector looks at the pictures this often, seconds, before they are covered and at the finished copy
-LOOK_EVERY_S: Final = 0.2
 #: what is as sure as this in the finished copy is named; weaker ones are counted
 NAMED: Final = 0.25
 #: what is covered becomes this grey, neither of the range's ends
 GREY: Final = 80
-#: blur: so many blocks along the longer side of a box, but none smaller than so many pixels; their means are rounded
+#: blur: blocks of 16, 32, 64 … pixels, at least one in so many of a box's longer side, on a grid that stays where it
+#: is; their means are rounded. Blocks that moved with the box would each time show a little more
 BLOCKS: Final = 4
 BLOCK_PX: Final = 16
 ROUNDED: Final = 16
@@ -119,10 +119,13 @@ def covered(picture: Planes, boxes: Sequence[Box], kept: Sequence[Box], method: 
         x1, y1, x2, y2 = inside(box, width, height)
         if x2 <= x1 or y2 <= y1:
             continue
-        side = max(BLOCK_PX, -(-max(x2 - x1, y2 - y1) // BLOCKS)) // 2 * 2
+        side = BLOCK_PX
+        while side * BLOCKS < max(x2 - x1, y2 - y1):
+            side *= 2
         for target, source, step, grey in planes:
-            part = slice(y1 // step, y2 // step), slice(x1 // step, x2 // step)
-            target[part] = grey if method == "fill" else _coarse(source[part], max(1, side // step))
+            within = x1 // step, y1 // step, x2 // step, y2 // step
+            cut = slice(within[1], within[3]), slice(within[0], within[2])
+            target[cut] = grey if method == "fill" else _coarse(source, within, side // step)
     for box in kept:
         x1, y1, x2, y2 = inside(box, width, height)
         for target, source, step, _ in planes:
@@ -131,43 +134,36 @@ def covered(picture: Planes, boxes: Sequence[Box], kept: Sequence[Box], method: 
     return result
 
 
-def _coarse(samples: Pixels, side: int) -> Pixels:
-    """Rounded means of blocks, smoothed; nothing else of the samples goes in."""
-    height, width = samples.shape
+def _coarse(plane: Pixels, part: tuple[int, int, int, int], side: int) -> Pixels:
+    """Rounded means of the blocks of a fixed grid that a part of a plane touches, smoothed, then that part of them.
+
+    Whatever does not move gives the same means on every picture, however its box trembles: nothing adds up over time.
+    """
+    left, top = part[0] // side * side, part[1] // side * side
+    whole = plane[top : -(-part[3] // side) * side, left : -(-part[2] // side) * side]
+    height, width = whole.shape
     rows, columns = np.arange(0, height, side), np.arange(0, width, side)
-    sums = np.add.reduceat(np.add.reduceat(samples.astype(np.int64), rows, axis=0), columns, axis=1)
+    sums = np.add.reduceat(np.add.reduceat(whole.astype(np.int64), rows, axis=0), columns, axis=1)
     counts = np.outer(np.diff([*rows, height]), np.diff([*columns, width]))
     means = (sums / counts / ROUNDED).round() * ROUNDED
     blocks: Any = means.clip(0, 255).astype(np.uint8)
     smooth: Pixels = cv2.resize(blocks, (width, height), interpolation=cv2.INTER_LINEAR)
-    return smooth
+    return smooth[part[1] - top : part[3] - top, part[0] - left : part[2] - left]
 
 
 def _look_before(ready: Prepared, cover: Cover, look: Look) -> int:
-    """Look at the pictures themselves, more often than a scan does, and cover what is seen; how many looks."""
-    numbers = _numbers(ready)
-    times = [ready.seconds(number) for number in numbers]
+    """Look at every picture and cover what is seen; how many looks.
+
+    At every one: who runs or rides past a camera is further than a body's width away on the next but one.
+    """
+    times = [ready.seconds(number) for number in range(len(ready.stretch))]
     found = []
-    wanted = dict(zip(numbers, range(len(numbers)), strict=True))
-    for number, picture in enumerate(ready.pictures()):
-        if number not in wanted:
-            continue
-        k = wanted[number]
+    for k, picture in enumerate(ready.pictures()):
         for score, box, label in look(_bgr(picture.turned(ready.request.rotation))):
             before, after = times[max(0, k - 1)], times[min(len(times) - 1, k + 1)]
             found.append(Sighting(times[k], _stored(ready, box), score, label, before, after, "copy"))
     cover.add(found)
-    return len(numbers)
-
-
-def _numbers(ready: Prepared) -> list[int]:
-    """Pictures that the detector looks at: the first, the last, and none later than so long after the one before."""
-    times = [ready.seconds(number) for number in range(len(ready.stretch))]
-    numbers = [0]
-    while numbers[-1] < len(times) - 1:
-        following = bisect_left(times, times[numbers[-1]] + LOOK_EVERY_S + 1e-6) - 1
-        numbers.append(max(numbers[-1] + 1, following))
-    return numbers
+    return len(times)
 
 
 def _bgr(picture: Planes) -> Pixels:
@@ -183,25 +179,35 @@ def _stored(ready: Prepared, box: Box) -> Box:
 
 
 class _After:
-    """Looks at the finished copy as it is read back, and keeps what it sees outside kept boxes."""
+    """Looks at every picture of the finished copy as it is read back, and keeps what it sees but for kept tracks."""
 
     def __init__(self, ready: Prepared, cover: Cover, look: Look | None) -> None:
         self._ready, self._cover, self._look = ready, cover, look
-        self._numbers = frozenset(_numbers(ready)) if look else frozenset[int]()
         self.looks = 0
         self.seen: list[tuple[int, float, Box, str]] = []
 
     def __call__(self, number: int, frame: VideoFrame) -> None:
-        if self._look is None or number not in self._numbers:
+        if self._look is None:
             return
         self.looks += 1
-        kept = self._cover.kept(number)
-        for score, box, label in self._look(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8)):
-            stored = _stored(self._ready, box)
-            if not self._cover.wanted.includes(CLASS_OF_LABEL[label], label):
-                continue
-            if not any(overlap(stored, other) >= 0.3 or _within(stored, other) >= 0.7 for other in kept):
-                self.seen.append((number, score, stored, label))
+        wanted = self._cover.wanted
+        found = [
+            (number, score, _stored(self._ready, box), label)
+            for score, box, label in self._look(np.asarray(frame.to_ndarray(format="bgr24"), np.uint8))
+            if wanted.includes(CLASS_OF_LABEL[label], label)
+        ]
+        own = {_own([box for _, _, box, _ in found], kept) for kept in self._cover.kept(number)}
+        self.seen += [one for k, one in enumerate(found) if k not in own]
+
+
+def _own(boxes: Sequence[Box], kept: Box) -> int | None:
+    """Which detection is of the kept track of this box: one at most, since others in it are people who are seen.
+
+    It may be much smaller than the box, which may be that of the motion about it.
+    """
+    shares = [(max(overlap(box, kept), _within(box, kept) / 2), k) for k, box in enumerate(boxes)]
+    best = max(shares, default=(0.0, 0))
+    return best[1] if best[0] >= OF_KEPT else None
 
 
 def _within(box: Box, other: Box) -> float:
@@ -219,8 +225,9 @@ def _record(ready: Prepared, cover: Cover, redaction: Redaction, looked: int, af
     how = f"filled with one grey ({GREY})"
     if redaction.method == "blur":
         how = (
-            f"means of at most {BLOCKS} blocks along the longer side of a box, none smaller than {BLOCK_PX} pixels, "
-            f"rounded to steps of {ROUNDED}, then smoothed: finer detail is not in the copy, rough colours are"
+            f"means of blocks of {BLOCK_PX}, {2 * BLOCK_PX}, {4 * BLOCK_PX} … pixels, at least 1/{BLOCKS} of the "
+            f"longer side of a box, on a grid that stays where it is, rounded to steps of {ROUNDED}, then smoothed: "
+            "one picture shows no finer detail, but rough colours"
         )
     left: list[dict[str, Any]] = [
         {
@@ -244,8 +251,9 @@ def _record(ready: Prepared, cover: Cover, redaction: Redaction, looked: int, af
             "method": redaction.method,
             "how": how,
             "widened": f"{MARGIN:.0%} of a box on each side, and by where it was {SWEEP_S} s before and after",
-            "extended": f"{LEAD_S} s before and after a track; a single detection to the looks on either side, for one "
-            f"of the scan {ONCE_S} s at least, growing by {DRIFT:.0%} of its size a second",
+            "extended": f"{LEAD_S} s before and after a track; a single detection to the looks on either side, one of "
+            f"the scan {ONCE_S} s at least, one of a look for this copy {HELD_S} s, "
+            f"growing by {DRIFT:.0%} of its size a second",
             "frames_covered_whole": damaged,
             "detections_of_kept_tracks": cover.of_kept,
             "intervals": intervals,
@@ -279,7 +287,11 @@ def _risks(
     if redaction.look is None:
         said.append(f"no detector looked at the copy ({redaction.no_look}): only what the scan saw is covered")
     if redaction.method == "blur":
-        said.append("blur leaves rough colours, which may tell known people apart; fill leaves nothing")
+        said.append(
+            "blur leaves rough colours, which may tell known people apart, and of what keeps its shape while it moves, "
+            "such as a number plate, more can be worked out from many pictures than one shows; fill leaves nothing: "
+            "use it for whatever is handed over"
+        )
     if damaged:
         said.append(f"{damaged} damaged pictures are covered but for kept tracks, whose boxes may show anything there")
     return said
