@@ -202,6 +202,8 @@ def _through(event: dict[str, Any], points: list[tuple[float, float]]) -> bool:
     return False
 
 
+#: narrower than the way from one stored point to the next, so that only the line between them meets it
+SLIT = [(0.45, 0.0), (0.453, 0.0), (0.453, 1.0), (0.45, 1.0)]
 SQUARE = [(0.2, 0.3), (0.6, 0.3), (0.6, 0.7), (0.2, 0.7)]
 _NOON = 1_773_489_600_000  # 2026-03-14 12:00
 
@@ -229,6 +231,7 @@ FILTERS: list[tuple[str, Callable[[dict[str, Any], dict[str, Any]], bool]]] = [
         "dayfrom=12:00&dayto=11:00",
         lambda e, s: e["shown"] is not None and (e["shown"][1] >= _NOON or e["shown"][0] <= _NOON - 3_600_000),
     ),
+    ("region=0!" + ",".join(f"{v}" for p in SLIT for v in p), lambda e, s: s["camera"] == 0 and _through(e, SLIT)),
     ("region=0!" + ",".join(f"{v}" for p in SQUARE for v in p), lambda e, s: s["camera"] == 0 and _through(e, SQUARE)),
     (
         "class=vehicle&score=0.5&camera=0~1",
