@@ -360,3 +360,22 @@ def test_a_background_that_is_drawn_often_is_in_the_file_once(folder: Path) -> N
     (page,) = folder.glob("page*.png")
     drawn = cv2.imread(str(page))
     assert drawn is not None and float(drawn.std()) > 10, "pictures and words are on it"
+
+
+def test_cameras_and_events_fill_their_pages_and_are_on_one_each(folder: Path) -> None:
+    facts, events = report(6)
+    facts["streams"] = facts["streams"] * 4
+    write_pdf(facts, events, folder, folder / "report.pdf")
+    texts = [page.extract_text() for page in PdfReader(folder / "report.pdf").pages]
+    captions = [text.count("Background taken at") for text in texts]
+    assert [count for count in captions if count] == [2] * 4
+    assert captions == [text.count("Picture: ") for text in texts], "what belongs to a camera is on its page"
+    cards = [k for k, text in enumerate(texts, 1) if "Times come from" in text]
+    assert [texts[k - 1].count("Times come from") for k in cards] == [2, 2, 2]
+    page = str(cards[1])
+    subprocess.run(
+        ["pdftoppm", "-r", "36", "-f", page, "-l", page, "-gray", folder / "report.pdf", folder / "card"], check=True
+    )
+    (drawn,) = folder.glob("card*.pgm")
+    inked = np.flatnonzero((cv2.imread(str(drawn), cv2.IMREAD_GRAYSCALE) < 200).any(axis=1)) / 421
+    assert inked[inked < 0.9].max() > 0.74, "two cards leave no third of the page empty"

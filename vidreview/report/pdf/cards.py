@@ -26,6 +26,11 @@ from vidreview.report.pdf.text import (
 
 #: pictures in a row of the contact sheet
 _ACROSS: Final = 6
+#: shares of the width that an event's still and its path take, and how high they are at most, points: with them two
+#: cards fill a page, below its title too
+_STILL_WIDE: Final = 0.46
+_COURSE_WIDE: Final = 0.24
+_STILL_HIGH: Final = 150
 #: points between columns
 _GAP: Final = 6.0
 _UNKNOWN: Final = ", clock unknown"
@@ -96,10 +101,10 @@ def _card(facts: dict[str, Any], event: dict[str, Any], folder: Path, width: flo
     yield paragraph(f"{event['id']}  {label}, {camera_name(facts, event['stream'])}", HEADING)
     why = event["missing"] or "no picture"
     still = event["still"] or {"src": None, "w": stream["width"], "h": stream["height"]}
-    large, small = width * 0.33, width * 0.22
+    large, small = width * _STILL_WIDE, width * _COURSE_WIDE
     shape = (float(still["w"] or 16), float(still["h"] or 9))
     pictures = [
-        Picture(inside(folder, still["src"]), large, shape, missing=why, most=125),
+        Picture(inside(folder, still["src"]), large, shape, missing=why, most=_STILL_HIGH),
         [
             Picture(
                 inside(folder, stream["background"]),
@@ -107,7 +112,7 @@ def _card(facts: dict[str, Any], event: dict[str, Any], folder: Path, width: flo
                 shape_of(stream),
                 paths=[track["path"] for track in event["tracks"]],
                 missing="no background",
-                most=130,
+                most=_STILL_HIGH,
             ),
             Spacer(1, 2),
             paragraph("Its path over the background, from the ring to the dot.", SMALL),

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from reportlab.platypus import CondPageBreak, Flowable, KeepTogether, LongTable, PageBreak, Spacer, TableStyle
+from reportlab.platypus import Flowable, KeepTogether, LongTable, PageBreak, Spacer, TableStyle
 
 from vidreview.report.pdf.charts import Activity, Lane, Legend, Timeline
 from vidreview.report.pdf.pictures import Picture, inside, shape_of
@@ -30,6 +30,8 @@ from vidreview.report.pdf.text import (
 
 #: lanes to a timeline, so that it fits on a page
 _LANES: Final = 24
+#: points; so high that two cameras fit on a page, below its title too
+_HEAT_HIGH: Final = 145
 LEADS: Final = (
     "Everything here is a lead for a person to look at, not an identification. That something was not detected does "
     "not mean that nothing happened: see method and limits, and the coverage ledger."
@@ -186,35 +188,39 @@ def camera_name(facts: dict[str, Any], stream: int) -> str:
 
 
 def cameras(facts: dict[str, Any], folder: Path, width: float) -> Iterator[Flowable]:
-    """Each stream: clock, activity per hour, heat map."""
-    for number, stream in enumerate(facts["streams"]):
-        exhibit = facts["exhibits"][stream["exhibit"]]
-        yield CondPageBreak(260)
-        yield paragraph(camera_name(facts, number), HEADING)
-        facts_of = f"{stream['codec']}, {stream['width']}×{stream['height']}, {seconds(stream['duration_s'])}"
-        yield said(
-            [
-                ("Exhibit", f"{exhibit['name']}, stream {stream['stream']}"),
-                ("Reference", exhibit["reference"]),
-                ("Picture", facts_of),
-                ("Clock", " ".join(stream["clock"]["words"])),
-                (
-                    "Clock set",
-                    "; ".join(f"{seconds(s['at_s'])} {s['words']}" for s in stream["clock"].get("steps") or ()),
-                ),
-                ("Coverage", stream.get("spans_words")),
-            ]
-        )
-        yield from _activity(stream, width)
-        background, heat = inside(folder, stream["background"]), inside(folder, stream["heat"])
-        if background is not None:
-            yield Spacer(1, 4)
-            yield Picture(background, width * 0.6, shape_of(stream), over=heat, most=230)
-            yield Spacer(1, 3)
-            if heat is not None and stream.get("heat_scale"):
-                yield Legend(stream["heat_scale"])
-        taken = "" if stream["background_s"] is None else f" Background taken at {seconds(stream['background_s'])}."
-        yield paragraph(f"{stream['heat_words'] or 'No heat map.'}{taken}", SMALL)
+    """Each stream: clock, activity per hour, heat map; two to a page, none over two."""
+    for number in range(len(facts["streams"])):
+        yield KeepTogether(list(_camera(facts, number, folder, width)))
+
+
+def _camera(facts: dict[str, Any], number: int, folder: Path, width: float) -> Iterator[Flowable]:
+    stream = facts["streams"][number]
+    exhibit = facts["exhibits"][stream["exhibit"]]
+    yield paragraph(camera_name(facts, number), HEADING)
+    facts_of = f"{stream['codec']}, {stream['width']}×{stream['height']}, {seconds(stream['duration_s'])}"
+    yield said(
+        [
+            ("Exhibit", f"{exhibit['name']}, stream {stream['stream']}"),
+            ("Reference", exhibit["reference"]),
+            ("Picture", facts_of),
+            ("Clock", " ".join(stream["clock"]["words"])),
+            (
+                "Clock set",
+                "; ".join(f"{seconds(s['at_s'])} {s['words']}" for s in stream["clock"].get("steps") or ()),
+            ),
+            ("Coverage", stream.get("spans_words")),
+        ]
+    )
+    yield from _activity(stream, width)
+    background, heat = inside(folder, stream["background"]), inside(folder, stream["heat"])
+    if background is not None:
+        yield Spacer(1, 4)
+        yield Picture(background, width * 0.6, shape_of(stream), over=heat, most=_HEAT_HIGH)
+        yield Spacer(1, 3)
+        if heat is not None and stream.get("heat_scale"):
+            yield Legend(stream["heat_scale"])
+    taken = "" if stream["background_s"] is None else f" Background taken at {seconds(stream['background_s'])}."
+    yield paragraph(f"{stream['heat_words'] or 'No heat map.'}{taken}", SMALL)
 
 
 def _activity(stream: dict[str, Any], width: float) -> Iterator[Flowable]:
@@ -225,7 +231,8 @@ def _activity(stream: dict[str, Any], width: float) -> Iterator[Flowable]:
     labels = [_hour(hour["hour"]) if by_clock else f"{hour['hour']} h" for hour in hours]
     clock = "by the clock" if by_clock else "from the stream's start"
     words = f"Seconds per hour {clock}, from below: person (blue), vehicle (orange), motion (grey)"
-    yield KeepTogether([paragraph(words, SMALL), Activity(hours, width, labels)])
+    yield paragraph(words, SMALL)
+    yield Activity(hours, width, labels)
 
 
 def _hour(milliseconds: float) -> str:
