@@ -367,6 +367,23 @@ def test_two_reports_at_once_are_refused(case: Path) -> None:
     assert (built.made, observer.done) == (3, 3)
 
 
+def check_kept(case: Path, event: dict[str, Any]) -> None:
+    """Rule D4: pictures that the scan kept of the event's own object, as they were kept, in the report's manifest."""
+    with Reader.open(case) as reader:
+        stored = {crop.jpeg: crop for track in event["tracks"] for crop in reader.looks(int(track["id"][1:]))}
+        best = reader.best_look(int(event["id"][1:]))
+    manifest = json.loads((case / "report" / "report.json").read_text())["files"]
+    assert 1 <= len(event["kept"]) == len(stored) <= 8
+    assert best is not None and [one["at_s"] for one in event["kept"] if one["best"]] == [round(best.seconds, 6)]
+    for one in event["kept"]:
+        content = (case / "report" / one["src"]).read_bytes()
+        assert one["at_s"] == round(stored[content].seconds, 6)
+        assert manifest[one["src"]] == hashlib.sha256(content).hexdigest()
+        shown = picture(case, one["src"])
+        assert (one["h"], one["w"]) == shown.shape[:2]
+        assert red(shown).mean() > 0.5, "it shows the box"
+
+
 def test_an_exhibit_that_is_gone_or_changed_is_said_on_its_cards(case: Path, films: Path, tmp_path: Path) -> None:
     """The report is made all the same; each event of that exhibit says what is missing and why; exit 3, then 4."""
     source = Path(shutil.copytree(films, tmp_path / "moved"))
@@ -381,6 +398,7 @@ def test_an_exhibit_that_is_gone_or_changed_is_said_on_its_cards(case: Path, fil
         assert len(lost) == 1
         assert "cannot be read" in lost[0]["missing"]
         assert lost[0]["still"] is lost[0]["clip"] is lost[0]["copy"] is None
+        check_kept(case, lost[0])
         results = {one["what"]: one["result"] for one in facts["integrity"]["checked"]}
         assert results["a.mp4"] == "as recorded"
         assert "cannot be read" in results[HOSTILE]
@@ -393,6 +411,8 @@ def test_an_exhibit_that_is_gone_or_changed_is_said_on_its_cards(case: Path, fil
         (source / HOSTILE).write_bytes((moved / HOSTILE).read_bytes())
         built, status = make(case, source=source)
         assert (status, built.made, built.reused, built.incomplete) == (0, 1, 2, 0)
+        assert [event["kept"] for event in data(case)[1]] == [None] * 3, "the exhibit's own pictures are there again"
+        assert not list((case / "report" / "view").glob("*_kept*"))
     finally:
         moved.rename(films)
     assert verify(case).exit_status == 0

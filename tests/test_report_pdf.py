@@ -14,6 +14,7 @@ from pypdf import PdfReader
 
 from vidreview.errors import VidreviewError
 from vidreview.report.pdf import write_pdf
+from vidreview.report.pdf.parts import _lane
 from vidreview.report.pdf.pictures import inside
 from vidreview.report.pdf.text import fitting, markup, printed
 
@@ -314,6 +315,52 @@ def test_what_is_missing_or_damaged_is_said(folder: Path) -> None:
     events[1] |= {"still": None, "thumb": None, "strip": None, "copy": None, "missing": "the exhibit was not found"}
     write_pdf(facts, events, folder, folder / "report.pdf")
     assert "Missing: the exhibit was not found" in text_of(folder / "report.pdf")
+
+
+def test_what_the_scan_kept_stands_in_and_is_named(folder: Path) -> None:
+    """Rule D4: a reduced thumbnail is never taken for a still."""
+    facts, events = report(2)
+    lost = {"still": None, "thumb": None, "strip": None, "copy": None, "missing": "the exhibit was not found"}
+    kept = {"src": "view/thumb_VIEW.jpg", "w": 40, "h": 90, "at_s": 12.0, "track": "T0001", "best": False}
+    events[0] |= lost | {"kept": [kept, kept | {"at_s": 13.5, "best": True}]}
+    write_pdf(facts, events, folder, folder / "report.pdf")
+    found = " ".join(text_of(folder / "report.pdf").split())
+    assert "Reduced thumbnail kept by the scan, no evidence: T0001 at 00:00:13.500" in found
+    assert found.count("Reduced thumbnail") == 1 and "thumbnail of the scan" in found
+
+
+def test_the_axis_is_cut_where_a_clock_was_set_or_is_unknown() -> None:
+    """Rule B5: a stretch over which the clock jumped is two on the axis, and what has no time there is counted."""
+    facts, _ = report(0)
+    stream = facts["streams"][0]
+    zero = stream["clock"]["shown_start_ms"]
+    keys = ("start_s", "end_s", "shown_ms", "corrected_ms")
+    pieces = [(0, 100, zero, None), (100, 200, None, None), (200, 3600.0, zero + 36_000_000, None)]
+    stream["clock"] |= {"corrected_start_ms": None, "segments": [dict(zip(keys, each, strict=True)) for each in pieces]}
+    stream["spans"] = [{"state": "analysed", "start_s": -1.0, "end_s": 3600.0}]
+    times = [(90.0, 110.0), (120.0, 130.0), (190.0, 210.0)]
+    events = [event(k + 1) | {"start_s": a, "end_s": b} for k, (a, b) in enumerate(times)]
+    lane = _lane(facts, 0, events, wall=True)
+    begin = zero / 1000
+    assert lane.spans == [
+        ("analysed", begin - 1, begin + 100),
+        ("analysed", begin + 36_000, begin + 36_000 + 3400),
+    ]
+    assert lane.events == [("vehicle", begin + 90, begin + 100), ("vehicle", begin + 36_000, begin + 36_010)]
+    assert lane.below.startswith("1 event of unknown time not drawn; displayed")
+
+
+def test_a_time_whose_end_is_unknown_says_so(folder: Path) -> None:
+    facts, events = report(1)
+    events[0] |= {
+        "shown": ["2026-03-14T15:00:10.000", None],
+        "corrected": None,
+        "utc": [["2026-03-14T14:00:00Z", None]],
+    }
+    write_pdf(facts, events, folder, folder / "report.pdf")
+    found = " ".join(text_of(folder / "report.pdf").split())
+    assert "2026-03-14T15:00:10.000 to unknown" in found and "2026-03-14T14:00:00Z to unknown" in found
+    assert "None" not in found
 
 
 def test_a_report_without_events_says_what_that_means(folder: Path) -> None:

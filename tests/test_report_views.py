@@ -9,6 +9,8 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import cv2
+import numpy as np
 import pytest
 
 from tests.browsing import DESKTOP, NARROW, VIEWS, Report, Watched, made, mark_as, numbers, shown, until
@@ -72,6 +74,79 @@ def test_a_clock_that_was_set_begins_anew_on_the_axis(watched: Watched, tmp_path
     text = tab.locator("#coverage").evaluate("(part) => part.textContent")
     assert "4.2 s undecodable, somewhere in it" in text
     assert "not known where" in tab.inner_text(".legend")
+
+
+@pytest.mark.browser
+def test_times_that_no_clock_tells_are_counted_and_spoil_nothing(watched: Watched, tmp_path: Path) -> None:
+    """Rule B5: an unknown end, an event and footage without displayed time; after a step, what the clock said."""
+    facts, events = sample(Shape(12, 1, unknown=(), names=()))
+    stream, hour = facts["streams"][0], 3_600_000
+    start = stream["clock"]["shown_start_ms"]
+    stream["clock"]["segments"] = [
+        {"start_s": 0.0, "end_s": 7200.0, "shown_ms": start, "corrected_ms": None, "utc_ms": None},
+        {"start_s": 10800.0, "end_s": 14400.0, "shown_ms": start + 30 * hour, "corrected_ms": None, "utc_ms": None},
+    ]
+    stream["spans"], stream["problems"] = [{"state": "analysed", "start_s": 0.0, "end_s": 14400.0}], []
+    for k, event in enumerate(events):
+        event |= {"corrected": None, "utc": [], "start_s": 60.0 * k, "end_s": 60.0 * k + 30, "peak_s": 60.0 * k + 5}
+        event["shown"] = [start + 60_000 * k, start + 60_000 * k + 30_000]
+    events[3]["shown"] = [start + 180_000, None]
+    events[4]["shown"] = None
+    events[5] |= {"start_s": 12_600.0, "end_s": 12_610.0, "peak_s": 12_605.0}
+    events[5]["shown"] = [start + 30 * hour + 1_800_000, start + 30 * hour + 1_810_000]
+    clocked = Report(write(tmp_path / "r", facts, events), facts, events)
+    tab = watched.open(clocked)
+    said = tab.inner_text("#timeline .chart-head span")
+    assert said == "2026-03-14 09:00:00 to 2026-03-15 16:00:00"
+    lane = tab.locator("#timeline .lane-name").inner_text()
+    assert "11 events" in lane and "not drawn, displayed time unknown: 1 event, 1 h 00 min of footage" in lane
+    assert "1 event of these streams in no bar" in tab.inner_text("#activity")
+    path = tab.get_attribute("#timeline path.ticks.k-" + events[5]["class"], "d") or ""
+    assert path and "NaN" not in path
+    tab.evaluate("vidreview.go('events')")
+    tab.keyboard.press("/")
+    tab.evaluate(f"vidreview.list.choose(3); location.hash = 'events?e={events[5]['id']}'")
+    until(tab, f"document.getElementById('card-title').textContent === '{events[5]['id']}'")
+    assert "displayed about 2026-03-15 15:30:05" in tab.inner_text(".reading")
+    tab.evaluate(f"location.hash = 'events?e={events[3]['id']}'")
+    until(tab, f"document.getElementById('card-title').textContent === '{events[3]['id']}'")
+    assert "2026-03-14 09:03:00.000\tunknown" in tab.inner_text(".times")
+    for since, fits, lost in (("09:03:10", 7, 2), ("09:02:59", 8, 1)):
+        tab.evaluate(f"location.hash = 'events?from=2026-03-14+{since}'")
+        until(tab, f"vidreview.state().from.endsWith('{since}')")
+        assert shown(tab) == f"{fits} of 12 events", since
+        assert str(lost) in tab.inner_text("#left-out")
+
+
+@pytest.mark.browser
+def test_what_the_scan_kept_stands_in_where_the_exhibit_gives_nothing(watched: Watched, tmp_path: Path) -> None:
+    """Rule D4: named a reduced thumbnail on the card, in the list and on paper, shown no larger than it is."""
+    facts, events = sample(Shape(3, 1, unknown=(), names=()))
+    lost = dict.fromkeys(("still", "thumb", "strip", "clip", "copy")) | {"missing": "exhibit x cannot be read"}
+    source = {"src": "view/kept1_VIEW.jpg", "w": 40, "h": 90, "at_s": 61.5, "track": "T0009", "best": False}
+    events[0] |= lost | {"kept": [source, source | {"src": "view/kept2_VIEW.jpg", "at_s": 62.5, "best": True}]}
+    facts["streams"][0] |= {"background": None, "background_s": None}
+    page = write(tmp_path / "r", facts, events)
+    for name in ("kept1", "kept2"):
+        assert cv2.imwrite(str(page.parent / "view" / f"{name}_VIEW.jpg"), np.full((90, 40, 3), 90, np.uint8))
+    tab = watched.open(Report(page, facts, events), f"events?e={events[0]['id']}")
+    words = tab.inner_text(".reading")
+    assert words.startswith("Reduced thumbnail kept by the scan, no evidence") and "exhibit x cannot be read" in words
+    assert "00:01:02.500" in words, "the best one, and its own time"
+    large = tab.locator(".frame img.kept")
+    assert large.evaluate("(image) => getComputedStyle(image).objectFit") == "scale-down"
+    assert (large.get_attribute("src"), tab.locator(".kept-row img").count()) == ("view/kept2_VIEW.jpg", 2)
+    assert (
+        tab.get_attribute(f"#row-{events[0]['id']} img", "title") == "Reduced thumbnail kept by the scan, no evidence"
+    )
+    assert tab.locator(f"#row-{events[1]['id']} img.kept").count() == 0
+    tab.keyboard.press("Space")
+    assert "has no viewing clip" in tab.inner_text("#notice")
+    tab.evaluate("vidreview.printing.build()")
+    assert tab.locator("#paper .printed").first.locator("img.kept").count() == 3
+    tab.evaluate("vidreview.go('overview')")
+    assert "No background: no frame of this stream could be read" in tab.inner_text(".maps")
+    assert tab.locator("img.heat").is_visible()
 
 
 @pytest.mark.browser

@@ -27,6 +27,7 @@ from vidreview.report.folder import MANIFEST, NAME, Earlier, Folder
 from vidreview.report.integrity import Checked, integrity
 from vidreview.report.media import FORM, Made, Subject, make_pictures
 from vidreview.report.render import render, write_pdf
+from vidreview.report.thumbnails import add_thumbnails
 
 #: events that one thread makes the pictures of, one after the other: at least and at most; each such lot opens the
 #: exhibit anew, which takes a second where its index is that of a day
@@ -129,7 +130,7 @@ class _Work:
     ) -> None:
         self.gathered, self.options, self.batch, self.observer = gathered, options, batch, observer
         self.folder, self.earlier, self.derived, self.command = folder, earlier, derived, command
-        self.stored = reader.reported()
+        self.reader, self.stored = reader, reader.reported()
         self.places = reader.streams(["*"])
         self.files: dict[str, str] = {}
         #: identity → entry, for the manifest and the next report
@@ -240,8 +241,12 @@ class _Work:
             self.batch.complain = complain
 
     def _miss(self, stream: int, why: str) -> None:
+        """Its events say why they have no pictures; what the scan kept of them stands in."""
         for _, subject in self._subjects.get(stream, ()):
-            subject.event["missing"] = why
+            made = Made()
+            add_thumbnails(made, subject.event, self.reader, subject.upright, self.folder)
+            subject.event.update(made.media, missing=why)
+            self.files |= made.files
             self.observer.advance(1)
 
     def _background(self, stream: int, index: PacketIndex) -> None:
@@ -313,6 +318,8 @@ class _Work:
                 results.put((identity, subject, made))
 
     def _done(self, facts: dict[str, Any], identity: str, made: Made) -> None:
+        if "id" in facts and not made.media.get("still"):
+            add_thumbnails(made, facts, self.reader, self.gathered.uprights[facts["stream"]], self.folder)
         entry = {"media": made.media, "files": made.files, "missing": made.missing}
         if "id" in facts:
             entry |= {"event": facts["id"], "exhibit_sha256": facts["exhibit_sha256"]}

@@ -139,7 +139,7 @@ def _event(event: dict[str, Any], stream: int, tracks: list[dict[str, Any]]) -> 
             "tracks": tracks,
             "review": {"state": event["review"]} | {key: event[f"review_{key}"] for key in ("by", "utc", "note")},
         }
-        | dict.fromkeys(("still", "thumb", "strip", "clip", "copy", "missing"))
+        | dict.fromkeys(("still", "thumb", "strip", "clip", "copy", "kept", "missing"))
     )
 
 

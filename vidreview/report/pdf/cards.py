@@ -69,19 +69,27 @@ def _day(facts: dict[str, Any], event: dict[str, Any]) -> tuple[str, str]:
     return f"{times[0][:10]} ({'corrected' if event['corrected'] else 'displayed'} time)", times[0]
 
 
+def _kept(event: dict[str, Any]) -> dict[str, Any] | None:
+    """The best of the small pictures that the scan kept, where the exhibit gave no still."""
+    kept = [] if event["still"] else event.get("kept") or []
+    return next((one for one in kept if one["best"]), kept[0] if kept else None)
+
+
 def _thumb(facts: dict[str, Any], event: dict[str, Any], folder: Path, width: float) -> list[Flowable]:
-    crop = event.get("thumb_crop")
+    crop, kept = event.get("thumb_crop"), None if event["thumb"] else _kept(event)
     shape = (float(crop[2]), float(crop[3])) if crop else (16.0, 9.0)
-    if not crop and event["still"]:
-        shape = (float(event["still"]["w"]), float(event["still"]["h"]))
+    if not crop and (whole := event["still"] or kept):
+        shape = (float(whole["w"]), float(whole["h"]))
     times = event["corrected"] or event["shown"]
     when = times[0][11:19] if times else seconds(event["start_s"]).partition(".")[0]
     mark = "" if event["review"]["state"] == "unreviewed" else f", {event['review']['state']}"
-    file = inside(folder, event["thumb"])
-    picture = Picture(file, width, shape, missing="no picture", link=f"event-{event['id']}", most=width)
+    file = inside(folder, kept["src"] if kept else event["thumb"])
+    most = min(width, width * 9 / 16 if kept else width)
+    picture = Picture(file, width, shape, missing="no picture", link=f"event-{event['id']}", most=most)
     name = fitting(camera_name(facts, event["stream"]), PLAIN, SMALL.fontSize, width)
     lines = (paragraph(f"{event['id']} {when}", SMALL_BOLD), paragraph(f"{event['label']}{mark}", SMALL))
-    return [picture, Spacer(1, 2), *lines, paragraph(name, SMALL)]
+    said_ = [paragraph("thumbnail of the scan", SMALL)] if kept else []
+    return [picture, Spacer(1, 2), *lines, paragraph(name, SMALL), *said_]
 
 
 def cards(
@@ -100,11 +108,16 @@ def _card(facts: dict[str, Any], event: dict[str, Any], folder: Path, width: flo
     label = event["label"] if event["label"] == event["class"] else f"{event['class']} ({event['label']})"
     yield paragraph(f"{event['id']}  {label}, {camera_name(facts, event['stream'])}", HEADING)
     why = event["missing"] or "no picture"
-    still = event["still"] or {"src": None, "w": stream["width"], "h": stream["height"]}
+    kept = _kept(event)
+    still = event["still"] or kept or {"src": None, "w": stream["width"], "h": stream["height"]}
     large, small = width * _STILL_WIDE, width * _COURSE_WIDE
     shape = (float(still["w"] or 16), float(still["h"] or 9))
+    picture = Picture(inside(folder, still["src"]), large, shape, missing=why, most=_STILL_HIGH)
+    said_ = (
+        f"Reduced thumbnail kept by the scan, no evidence: {kept['track']} at {seconds(kept['at_s'])}" if kept else ""
+    )
     pictures = [
-        Picture(inside(folder, still["src"]), large, shape, missing=why, most=_STILL_HIGH),
+        [picture, Spacer(1, 2), paragraph(said_, SMALL)] if kept else picture,
         [
             Picture(
                 inside(folder, stream["background"]),
@@ -167,7 +180,7 @@ def _facts(facts: dict[str, Any], event: dict[str, Any]) -> Flowable:
 def _times(event: dict[str, Any]) -> Flowable:
     """The four times, each with its bound, and where they come from (rule B2)."""
     base = f"PTS {event['start_pts']} to {event['end_pts']}, time base {event['time_base']}"
-    utc = " or ".join(f"{begin} to {end}" for begin, end in event["utc"])
+    utc = " or ".join(f"{begin} to {end or 'unknown'}" for begin, end in event["utc"])
     return said(
         [
             ("Stream", f"{seconds(event['start_s'])} to {seconds(event['end_s'])} ({base})"),
@@ -180,7 +193,7 @@ def _times(event: dict[str, Any]) -> Flowable:
 
 
 def _between(times: Sequence[str] | None, bound: float | None) -> str:
-    return "unknown" if times is None else f"{times[0]} to {times[1]}{_bound(bound)}"
+    return "unknown" if times is None else f"{times[0]} to {times[1] or 'unknown'}{_bound(bound)}"
 
 
 def _bound(seconds_: float | None) -> str:

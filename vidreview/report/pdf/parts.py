@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -120,19 +121,22 @@ def _ledger(ledger: dict[str, Any], width: float) -> Iterator[Flowable]:
     )
 
 
-def instant(stream: dict[str, Any], at: float) -> float | None:
-    """A stream time on the wall clock, corrected where that is known, else as displayed: seconds since 1970."""
+def stretches(stream: dict[str, Any]) -> list[tuple[float, float, float]]:
+    """Where its clock runs evenly and is known: (from, to, when its second 0 would have been) in seconds.
+
+    Seconds since 1970 on the wall clock, corrected where that is known, else as displayed.
+    """
     clock = stream["clock"]
-    if not clock["known"]:
-        return None
-    for segment in clock.get("segments") or ():
-        if segment["start_s"] <= at <= segment["end_s"]:
-            began = segment["corrected_ms"] if segment["corrected_ms"] is not None else segment["shown_ms"]
-            return None if began is None else float(began) / 1000 + at - float(segment["start_s"])
-    if clock.get("segments"):
-        return None
-    began = clock["corrected_start_ms"] if clock["corrected_start_ms"] is not None else clock["shown_start_ms"]
-    return None if began is None else float(began) / 1000 + at
+    whole = {"start_s": 0.0, "end_s": stream["duration_s"]}
+    whole |= {f"{which}_ms": clock[f"{which}_start_ms"] for which in ("corrected", "shown")}
+    found = []
+    for piece in (clock.get("segments") or [whole]) if clock["known"] else ():
+        began = piece["corrected_ms"] if piece["corrected_ms"] is not None else piece["shown_ms"]
+        if began is not None:
+            low = piece["start_s"] if piece["start_s"] > 0 else -math.inf  # what came before the first picture too
+            high = piece["end_s"] if piece["end_s"] < stream["duration_s"] else math.inf
+            found.append((low, high, began / 1000 - piece["start_s"]))
+    return found
 
 
 def _timelines(facts: dict[str, Any], events: Sequence[dict[str, Any]], width: float) -> Iterator[Flowable]:
@@ -162,18 +166,22 @@ def _timelines(facts: dict[str, Any], events: Sequence[dict[str, Any]], width: f
 def _lane(facts: dict[str, Any], number: int, events: Sequence[dict[str, Any]], wall: bool) -> Lane:
     stream = facts["streams"][number]
 
-    def on_axis(at: float) -> float | None:
-        return instant(stream, at) if wall else at
+    every = stretches(stream) if wall else [(-math.inf, math.inf, 0.0)]
 
-    def placed(items: Iterable[tuple[str, float, float]]) -> list[tuple[str, float, float]]:
-        found = ((name, on_axis(begin), on_axis(end)) for name, begin, end in items)
-        return [(name, a, b) for name, a, b in found if a is not None and b is not None and b >= a]
+    def placed(items: Iterable[tuple[str, float, float]]) -> list[list[tuple[str, float, float]]]:
+        """Each item cut where the clock was set or is unknown."""
+        cut = ([(name, max(a, low), min(b, high), zero) for low, high, zero in every] for name, a, b in items)
+        return [[(name, a + zero, b + zero) for name, a, b, zero in pieces if a <= b] for pieces in cut]
 
     spans = placed((span["state"], span["start_s"], span["end_s"]) for span in stream["spans"])
     marks = placed((event["class"], event["start_s"], event["end_s"]) for event in events)
+    lost = sum(not pieces for pieces in marks)
     which = "corrected" if stream["clock"]["corrected_start_ms"] is not None else "displayed, not corrected"
     below = f"{which}; {'; '.join(stream['clock']['words'][:1])}" if wall else "clock unknown"
-    return Lane(camera_name(facts, number), below, spans, marks)
+    if lost:
+        below = f"{lost} event{'s' * (lost != 1)} of unknown time not drawn; {below}"
+    drawn = [[piece for pieces in found for piece in pieces] for found in (spans, marks)]
+    return Lane(camera_name(facts, number), below, *drawn)
 
 
 def camera_name(facts: dict[str, Any], stream: int) -> str:

@@ -43,6 +43,10 @@
     return list;
   }
 
+  // Events that no bar holds, since the recorder's clock is unknown at their time.
+  const left = (streams) => model.events.filter((event) => streams.includes(model.facts.streams[event.stream]) &&
+    !event.shown && !event.corrected).length;
+
   function when(bin, wall, size) {
     if (!wall) return times.stream(bin.at / 1000, 0).slice(0, -3);
     return size > HOUR ? times.day(bin.at) : times.day(bin.at) + " " + times.clock(bin.at, 0).slice(0, 5);
@@ -81,6 +85,9 @@
         plural(list.length, "bar") + ", at most " + times.length(most) + ". The table below has the numbers." },
         ...bars),
       h("div", { class: "axis", "aria-hidden": "true" }, ...marks)));
+    const lost = choice.wall ? left(choice.streams) : 0;
+    if (lost) $("activity").append(h("p", { class: "warn" }, plural(lost, "event") +
+      " of these streams in no bar: what the recorder's clock showed then is unknown."));
     table(list, choice, size);
   }
 

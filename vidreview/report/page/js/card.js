@@ -109,9 +109,18 @@
     return h("section", {}, h("h3", {}, "Files"), pairs(list));
   }
 
+  function keptRow(event) {
+    const list = (event.kept || []).filter((each) => file(each.src));
+    return list.length ? h("figure", { class: "kept-row" }, h("figcaption", { class: "soft" }, app.KEPT +
+      ": pictures of the objects alone, where the exhibit gives none"), ...list.map((each) => h("span", {},
+      h("img", { src: each.src, width: each.w, height: each.h, class: "kept", decoding: "async",
+        alt: each.track + " at " + times.stream(each.at_s, 1) }),
+      h("span", { class: "soft" }, times.stream(each.at_s, 1) + " " + each.track)))) : null;
+  }
+
   function strip(event, click) {
     const sheet = event.strip;
-    if (!sheet || !file(sheet.src)) return null;
+    if (!sheet || !file(sheet.src)) return keptRow(event);
     return h("div", { class: "strip", role: "group", "aria-label": "Course of the event in " + sheet.times.length +
       " frames" }, ...sheet.times.map((at, k) => {
       const image = h("img", { src: sheet.src, alt: "", decoding: "async",

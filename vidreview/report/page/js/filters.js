@@ -141,9 +141,13 @@
         left.time += 1;
         return false;
       }
-      return spans.some(([start, end]) => (value.from === null || end >= value.from) &&
-        (value.to === null || start <= value.to) &&
-        ((value.dayfrom === null && value.dayto === null) || ofDay(start, end, value.dayfrom, value.dayto)));
+      const fits = spans.some(([start, ends]) => {
+        const end = Number.isFinite(ends) ? ends : start; // of an unknown end, the beginning alone is compared
+        return (value.from === null || end >= value.from) && (value.to === null || start <= value.to) &&
+          ((value.dayfrom === null && value.dayto === null) || ofDay(start, end, value.dayfrom, value.dayto));
+      });
+      if (!fits && spans.some(([, end]) => !Number.isFinite(end))) left.time += 1;
+      return fits;
     };
   }
 

@@ -22,8 +22,9 @@
   }
 
   function thumb(event) {
-    const src = app.text.file(event.thumb);
-    return src ? h("img", { src, alt: "", loading: "lazy", decoding: "async", width: 80, height: 48 })
+    const { src, kept } = app.small(event);
+    return src ? h("img", { src, alt: "", loading: "lazy", decoding: "async", width: 80, height: 48,
+      class: kept ? "kept" : null, title: kept ? app.KEPT : null })
       : h("span", { class: "nopicture" }, "no picture");
   }
 

@@ -75,6 +75,15 @@
     return { base, day: times.day(at), text: times.clock(at, 1) };
   }
 
+  // The small picture of an event: made from the exhibit for this report, else the best of those that the scan kept.
+  function small(event) {
+    const kept = event.kept || [], best = kept.find((each) => each.best) || kept[0];
+    const src = app.text.file(event.thumb);
+    return { src: src || (best ? app.text.file(best.src) : null), kept: !src && Boolean(best), best };
+  }
+
+  app.KEPT = "Reduced thumbnail kept by the scan, no evidence";
+  app.small = small;
   app.CLASSES = CLASSES;
   app.STATES = STATES;
   app.loadModel = load;

@@ -14,7 +14,7 @@
   function sheet(i) {
     const event = model.events[i], still = event.still && file(event.still.src) ? event.still : null;
     const image = still ? h("img", { src: still.src, alt: "Best still of " + event.id, width: still.w,
-      height: still.h }) : h("p", { class: "lost" }, "No picture: " + (event.missing || "none was made") + ".");
+      height: still.h }) : app.stage.kept(event) || h("p", { class: "lost" }, "No picture: " + (event.missing || "none was made") + ".");
     return h("article", { class: "printed" }, head(i), h("div", { class: "printed-body" }, image,
       app.card.timesTable(i)),
       app.card.strip(event, null), h("div", { class: "printed-body" }, app.card.facts(i), app.card.files(i)));
@@ -37,10 +37,12 @@
     return h("section", {}, h("h2", {}, "Synopsis: " + app.synopsis.title(day)),
       h("p", {}, plural(day.items.length, "event") + " in the order of time." + few),
       h("div", { class: "contacts" }, ...shown.map((i) => h("figure", {},
-        file(model.events[i].thumb) ? h("img", { src: model.events[i].thumb, alt: "" })
+        app.small(model.events[i]).src ? h("img", { src: app.small(model.events[i]).src, alt: "",
+          class: app.small(model.events[i]).kept ? "kept" : null })
         : h("span", { class: "nopicture" }, "no picture"),
         h("figcaption", {}, model.events[i].id + " " + app.brief(model, i).text.slice(0, 8) + " " +
-          (model.events[i].label || model.events[i].class))))));
+          (model.events[i].label || model.events[i].class) +
+          (app.small(model.events[i]).kept ? " (thumbnail kept by the scan)" : ""))))));
   }
 
   const wanted = (part) => $("print-" + part).checked;

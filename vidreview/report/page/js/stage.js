@@ -54,9 +54,15 @@
     return image;
   }
 
+  // The recorder's clock may have been set within the stream: what it showed follows from the stretch that this is in.
   function clockOf(seconds) {
-    const shown = stream.clock.shown_start_ms;
-    const wall = shown === null ? "" : ", displayed about " + times.wall(shown + seconds * 1000, 1);
+    const { segments, shown_start_ms: start } = stream.clock, pieces = segments || [];
+    const piece = pieces.find((each) => seconds >= each.start_s && seconds < each.end_s) ||
+      (pieces.length && seconds >= pieces[pieces.length - 1].end_s ? pieces[pieces.length - 1] : null);
+    const shown = piece ? piece.shown_ms + (seconds - piece.start_s) * 1000 : pieces.length ? null
+      : start === null ? null : start + seconds * 1000;
+    const known = piece ? Number.isFinite(piece.shown_ms) : shown !== null;
+    const wall = known ? ", displayed about " + times.wall(shown, 1) : "";
     return "stream " + times.stream(seconds) + wall;
   }
 
@@ -80,6 +86,14 @@
     return { view: video, word };
   }
 
+  // What the scan kept of the object, where this report has no still: as large as it is, never enlarged.
+  function kept(of) {
+    const { best } = app.small(of);
+    return !of.still && best && app.text.file(best.src) ? h("img", { src: best.src, width: best.w, height: best.h,
+      class: "kept", decoding: "async", alt: app.KEPT + ": " + of.id + ", " + best.track + " at " +
+      times.stream(best.at_s, 1) }) : null;
+  }
+
   function content() {
     const still = event.still, back = app.text.file(stream.background);
     if (mode === "clip" && event.clip) return { ...film(), width: stream.shown_width, height: stream.shown_height };
@@ -92,6 +106,11 @@
           (event.missing ? ": " + event.missing : " was made") + ". ") +
           "Background: a frame of this camera at " + times.stream(stream.background_s, 1) + ", with the event's path.",
       };
+    }
+    if (mode === "kept") {
+      const { best } = app.small(event);
+      return { view: kept(event), width: 16, height: 9, word: app.KEPT + ": the object alone, at " +
+        clockOf(best.at_s) + ". No still: " + (event.missing || "none was made for this report") + "." };
     }
     if (still && app.text.file(still.src)) {
       return {
@@ -123,7 +142,7 @@
     frame.style.setProperty("--ratio", String(width / height));
     root.replaceChildren(
       h("div", { class: "tabs", role: "group", "aria-label": "What the large picture shows" },
-        tab("still", "Still", Boolean(event.still)), tab("clip", "Viewing clip", Boolean(event.clip)),
+        tab("still", "Still", Boolean(event.still)), kept(event) ? tab("kept", "Thumbnail", true) : null, tab("clip", "Viewing clip", Boolean(event.clip)),
         tab("background", "Background", Boolean(stream.background)), h("span", { class: "gap" }),
         toggle("Path", path, (change) => { path = change.target.checked; render(); }),
         toggle("Boxes", boxes, (change) => { boxes = change.target.checked; render(); })),
@@ -175,11 +194,11 @@
     model = given;
     event = model.events[i];
     stream = model.streamOf(i);
-    mode = event.still || !app.text.file(stream.background) ? "still" : "background";
+    mode = kept(event) ? "kept" : event.still || !app.text.file(stream.background) ? "still" : "background";
     root = h("div", { class: "stage" });
     render();
     return root;
   }
 
-  app.stage = { show, seek, play, faster, about: () => about(), stop: () => video && video.pause() };
+  app.stage = { show, kept, seek, play, faster, about: () => about(), stop: () => video && video.pause() };
 })(window.vidreview);

@@ -1,7 +1,7 @@
 "use strict";
 // One contact sheet per day: every event in the order of time, small; only the rows in sight exist.
 (function (app) {
-  const { h, $ } = app, times = app.times, { name, plural, file } = app.text;
+  const { h, $ } = app, times = app.times, { name, plural } = app.text;
   const HEAD = 30, GAP = 8;
   let model, found = [], days = [], day = null, lines = [], width = 0, columns = 1, tall = 0, open, current = -1;
   const shown = new Map();
@@ -73,14 +73,15 @@
   }
 
   function cell(i) {
-    const event = model.events[i], when = app.brief(model, i), src = file(event.thumb), mark = app.marks.of(event.id);
+    const event = model.events[i], when = app.brief(model, i), { src, kept } = app.small(event), mark = app.marks.of(event.id);
     return h("button", {
       type: "button", class: "cell k-" + event.class, id: "cell-" + event.id,
         "aria-current": i === current ? "true" : null, tabindex: i === entry() ? 0 : -1,
       "aria-label": event.id + ", " + (event.label || event.class) + ", " + when.text + ", " +
         app.text.shorten(model.cameraOf(i).name, 40) + ", " + mark.state,
       on: { click: () => open(i), focus: () => { if (current !== i) choose(i); } },
-    }, src ? h("img", { src, alt: "", decoding: "async" }) : h("span", { class: "nopicture" }, "no picture"),
+    }, src ? h("img", { src, alt: "", decoding: "async", class: kept ? "kept" : null, title: kept ? app.KEPT : null })
+    : h("span", { class: "nopicture" }, "no picture"),
     h("span", { class: "line" }, h("span", { class: "glyph", "aria-hidden": "true" }),
       h("span", {}, when.text.slice(0, 8)), app.sign(mark)));
   }

@@ -17,7 +17,7 @@
     if (!known) return [{ stream, from: 0, low: -Infinity, high: Infinity }];
     const pieces = (stream.clock.segments || []).filter((each) => Number.isFinite(each[base + "_ms"]));
     if (pieces.length) return pieces.map((each) => ({ stream, from: each[base + "_ms"] - each.start_s * 1000,
-      low: each.start_s, high: each.end_s }));
+      low: each.start_s > 0 ? each.start_s : -Infinity, high: each.end_s }));
     const start = stream.clock[base + "_start_ms"];
     return Number.isFinite(start) ? [{ stream, from: start, low: -Infinity, high: Infinity }] : [];
   }
@@ -33,7 +33,7 @@
         const note = group.length === 1 ? model.facts.exhibits[model.facts.streams[group[0]].exhibit].name
           : plural(group.length, "stream");
         list.push({ camera: c, label: camera.name, note, streams: group,
-          parts: group.flatMap((k) => parts(model.facts.streams[k], known)), events: [] });
+          parts: group.flatMap((k) => parts(model.facts.streams[k], known)), events: [], left: 0 });
       }
     });
     const laneOf = new Map();
@@ -41,11 +41,26 @@
     for (let i = 0; i < model.total; i++) {
       const lane = laneOf.get(model.events[i].stream);
       if (!lane) continue;
-      for (const [start, end] of known ? model.spansOf(i, base) : [[model.start[i] * 1000,
-        (model.start[i] + model.length[i]) * 1000]]) lane.events.push({ i, start, end });
+      const spans = known ? model.spansOf(i, base) : [[model.start[i] * 1000, (model.start[i] + model.length[i]) * 1000]];
+      // An end that no clock tells is not drawn: the bar stands for the beginning.
+      for (const [start, end] of spans) lane.events.push({ i, start, end: Number.isFinite(end) ? end : start });
+      if (!spans.length) lane.left += 1;
     }
     for (const lane of list) lane.events.sort((a, b) => a.start - b.start);
     return list;
+  }
+
+  // What of a lane is on no place of its axis, in words: where a clock was set or changed, its time may be unknown.
+  function undrawn(lane) {
+    const drawn = new Map();
+    for (const { stream, low, high } of lane.parts) drawn.set(stream, (drawn.get(stream) || 0) +
+      Math.max(0, Math.min(stream.duration_s, high) - Math.max(0, low)));
+    let seconds = 0;
+    for (const [stream, known] of drawn) seconds += Math.max(0, stream.duration_s - known);
+    const kind = times.BASES.find(([each]) => each === base)[1].replace(/^[DC]/, (first) => first.toLowerCase());
+    const said = [lane.left ? plural(lane.left, "event") : "", seconds > 0.05 ? times.length(seconds) + " of footage"
+      : ""].filter(Boolean);
+    return said.length ? "not drawn, " + kind + " time unknown: " + said.join(", ") : "";
   }
 
   function range(list) {
@@ -307,7 +322,7 @@
       stream.spans.reduce((t, span) => t + (span.state === state ? span.end_s - span.start_s : 0), 0), 0);
     return lane.label + ": " + plural(new Set(lane.events.map((event) => event.i)).size, "event") + "; " +
       Object.keys(STATES).filter((state) => sum(state) > 0).map((state) => STATES[state] + " " +
-      times.length(sum(state))).join(", ");
+      times.length(sum(state))).join(", ") + (undrawn(lane) ? "; " + undrawn(lane) : "");
   }
 
   function build(known) {
@@ -325,7 +340,8 @@
       lane.row = h("div", { class: "lane" }, h("div", { class: "lane-name" },
         h("span", { class: "cut" }, name(lane.label, 44)),
         h("span", { class: "cut soft" }, plural(new Set(lane.events.map((event) => event.i)).size, "event"),
-          lane.note === lane.label ? "" : " · ", lane.note === lane.label ? "" : name(lane.note, 44))), lane.svg);
+          lane.note === lane.label ? "" : " · ", lane.note === lane.label ? "" : name(lane.note, 44)),
+        undrawn(lane) ? h("span", { class: "warn undrawn" }, undrawn(lane)) : null), lane.svg);
     }
     const none = base === "shown" ? "Time of day unknown" : "No " +
       times.BASES.find(([each]) => each === base)[1].replace("Corrected", "corrected") + " time known";
