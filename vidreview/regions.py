@@ -56,6 +56,10 @@ class Camera:
             return upright_corners(drawn, width, height, rotation)
         return drawn.on(*upright_size(width, height, rotation))
 
+    def fits(self, drawn: Drawn, width: int, height: int, rotation: int) -> bool:
+        """True when no corner of a shape lies outside the picture of a stream, given its stored size."""
+        return drawn.fits(*((width, height) if self.stored else upright_size(width, height, rotation)))
+
 
 @dataclass(frozen=True, slots=True)
 class Regions:
