@@ -106,7 +106,8 @@ def ranked(
     """Tracks that a filter lists, ranked by how their objects look like that of the track or event ``name``.
 
     ``{id, exhibit, …, lead, tracks: [{id, similarity, …}], ranked, no_look}``; ``ranked`` is how many were compared,
-    whatever the limit. ``source`` is the SQL of numbered tracks, which ``where`` filters. Raises UsageError for a name that is none, is not in the case, or has no look.
+    whatever the limit. ``source`` is the SQL of numbered tracks, which ``where`` filters. Raises UsageError for a name
+    that is none, is not in the case, or has no look.
     """
     row = _asked(select, name)
     columns = "item.row, look.descriptor, look.light"
