@@ -169,6 +169,21 @@ def test_the_most_similar_is_the_other_red_box_and_it_is_called_a_lead(case: Pat
     assert "lead, not the same object" in table.out and names[2] in table.out and names[1] not in table.out
 
 
+def test_similar_says_what_it_leaves_out_and_what_colours_are_worth(case: Path, cli: Cli) -> None:
+    """Rule B5: what is left out since its time is unknown is counted; stdout stays JSON."""
+    with Reader.open(case) as reader:
+        tracks = len(list(reader.track_rows(TrackQuery())))
+        name = next(iter(reader.tracks(TrackQuery(classes=("person",)))))["id"]
+    found = cli("similar", name, "--case", case, "--time-of-day", "22:00-06:00", "--json")
+    assert json.loads(found.out)["tracks"] == []
+    assert f"{tracks} tracks left out: displayed time is unknown" in found.err
+    coloured = cli("similar", name, "--case", case, "--colour", "red")
+    assert "white balance" in coloured.out
+    few = cli("similar", name, "--case", case, "--limit", "1")
+    ranked = json.loads(cli("similar", name, "--case", case, "--limit", "1", "--json").out)["ranked"]
+    assert ranked > 1 and f"The first 1 of {ranked} that were compared" in few.out
+
+
 def test_similar_takes_an_event_and_a_bare_number(case: Path, cli: Cli) -> None:
     with Reader.open(case) as reader:
         event = reader.events(EventQuery(exhibits=("a-colour.mp4",)))[0]
@@ -379,6 +394,10 @@ def test_many_tracks_are_ranked_and_filtered_quickly(tmp_path: Path, cli: Cli) -
         db.executemany(
             "INSERT INTO looks VALUES (?, 3, ?, ?)",
             ((k, rows[k % 1000][2], rows[k % 1000][1]) for k in range(1, count + 1)),
+        )
+        db.execute(
+            "INSERT INTO courses SELECT 1, 0, start_s, id, end_s, class, label, 1, 1, 0, 0, 0, 0, 0, 1, 1, 0, 0, 1, 1, "
+            "NULL, NULL, 0, 0, 1, 1, 1 FROM tracks"
         )
         db.executemany(
             "INSERT INTO look_colours VALUES (?, 'whole', ?, 0.5)",

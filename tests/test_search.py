@@ -383,6 +383,9 @@ regions.right = "8%,0%,100%,0%,100%,100%,8%,100%"
 lines.middle = "10%,100%,10%,0%"
 [cameras.yard]
 exhibits = ["cam2.mp4"]
+regions.near = "0,0,10,0,10,700,0,700"
+regions.far = "0,0,500,0,500,10,0,10"
+lines.fence = "0,0,433,0"
 """
 
 
@@ -452,15 +455,39 @@ def test_the_latest_review_counts(small: Path, cli: Cli) -> None:
     assert listed(cli, small, "--review", "unsure", command="tracks") == ["T0002"]
 
 
+def test_a_review_of_an_event_is_none_of_the_provisional_event_of_that_number(small: Path, cli: Cli) -> None:
+    with Case.open(small) as case:
+        (stream,) = (row[0] for row in case._db.execute("SELECT max(id) FROM streams"))
+        case.add_provisional(stream, [lone_event(small_track(5, 20), 0)])
+    db = sqlite3.connect(small / "case.db")
+    db.execute("UPDATE provisional_events SET id = 1")  # as when the first to be listed is not the first to be done
+    db.execute("INSERT INTO reviews (event, state, by, at_utc) VALUES (1, 'relevant', 'A', '2024')")
+    db.commit()
+    db.close()
+    assert listed(cli, small, "--review", "relevant") == ["E0001"]
+    assert sorted(listed(cli, small, "--review", "unreviewed")) == ["E0002", "E0003", "P0001"]
+
+
 @pytest.mark.parametrize(
     ("args", "said"),
     [
         (["--camera", "attic"], "is of a camera 'attic'; there are 2: door, yard"),
-        (["--region", "porch"], "has a region 'porch' in regions.toml; there are 2: left (door), right (door)"),
-        (["--region", "left", "--camera", "yard"], "has a region 'left' in regions.toml; there are none"),
-        (["--crosses", "left"], "has a line 'left' in regions.toml; there are 1: middle (door)"),
+        (
+            ["--region", "porch"],
+            "has a region 'porch' in regions.toml; there are 4: far (yard), left (door), near (yard), right (door)",
+        ),
+        (
+            ["--region", "left", "--camera", "yard"],
+            "has a region 'left' in regions.toml; there are 2: far (yard), near (yard)",
+        ),
+        (["--crosses", "left"], "has a line 'left' in regions.toml; there are 2: fence (yard), middle (door)"),
         (["--path", "left"], "is not two regions"),
         (["--path", "left,porch"], "has a region 'porch'"),
+        (["--region", "far"], "far of camera yard in regions.toml has a point outside of every picture"),
+        (["--path", "near,far"], "far of camera yard in regions.toml has a point outside of every picture"),
+        (["--crosses", "fence"], "of that camera, as 432x768; draw it anew, or write it in per cent"),
+        (["--heading", "left", "--heading-tolerance", "nan"], "'nan' is not a number"),
+        (["--time-of-day", "24:00-00:00"], "begins and ends at the same time"),
         (["--region", "0,0,5,5"], "at least 3 corners"),
         (
             ["--region", "0,0,9000,0,9000,9000"],

@@ -15,11 +15,11 @@ import stat
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Final
 
 from vidreview.errors import UsageError
+from vidreview.patterns import matches
 from vidreview.shapes import Corner, Drawn, parse_line, parse_region, upright_corners, upright_size
 
 #: its place in a case folder
@@ -48,13 +48,17 @@ class Camera:
         if self.streams and stream not in self.streams:
             return False
         texts = (exhibit, os.fspath(path))
-        return any(text == pattern or fnmatchcase(text, pattern) for pattern in self.exhibits for text in texts)
+        return any(text == pattern or matches(text, pattern) for pattern in self.exhibits for text in texts)
 
     def corners(self, drawn: Drawn, width: int, height: int, rotation: int) -> tuple[Corner, ...]:
         """A shape of this camera in pixels of the upright picture of a stream, given its stored size."""
         if self.stored:
             return upright_corners(drawn, width, height, rotation)
         return drawn.on(*upright_size(width, height, rotation))
+
+    def fits(self, drawn: Drawn, width: int, height: int, rotation: int) -> bool:
+        """True when no corner of a shape lies outside the picture of a stream, given its stored size."""
+        return drawn.fits(*((width, height) if self.stored else upright_size(width, height, rotation)))
 
 
 @dataclass(frozen=True, slots=True)

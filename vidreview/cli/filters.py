@@ -128,7 +128,7 @@ class TimeOfDayType(click.ParamType["tuple[int, int]"]):
         times = [_of_day(match) for match in matches if match is not None]
         if len(parts) != 2 or len(times) != 2 or None in times:
             self.fail(f"{value!r} is no time of day; write 22:00-06:00 or 08:30:00-08:45:30", param, ctx)
-        if times[0] == times[1]:
+        if int(times[0] or 0) % _DAY_US == int(times[1] or 0) % _DAY_US and times != [0, _DAY_US]:
             self.fail(f"{value!r} begins and ends at the same time; for a whole day leave it out", param, ctx)
         return int(times[0] or 0), int(times[1] or 0)
 
@@ -244,7 +244,7 @@ def _options() -> list[Callable[[Function], Function]]:
         ),
         option(
             "--heading-tolerance",
-            type=click.FloatRange(0, 180),
+            type=Share(180),
             default=45.0,
             show_default=True,
             help="Degrees to either side of --heading.",
@@ -351,9 +351,10 @@ def _check_shapes(reader: Reader, values: dict[str, Any]) -> None:
 
 
 def _check_named(names: Sequence[str], option: str, kind: str, places: Sequence[Place]) -> None:
-    """All of the names must be those of one camera."""
+    """All of the names must be those of one camera, and lie in the picture of one of its streams."""
     shapes = [(place.camera.name, getattr(place.camera, kind)) for place in places if place.camera is not None]
     if any(all(name in known for name in names) for _, known in shapes):
+        _check_named_inside(names, option, kind, places)
         return
     known = sorted({f"{name} ({camera})" for camera, found in shapes for name in found})
     missing = next((name for name in names if not any(name in found for _, found in shapes)), None)
@@ -364,6 +365,24 @@ def _check_named(names: Sequence[str], option: str, kind: str, places: Sequence[
         f"{option}: no camera that was asked for has a {what} {safe(missing)!r} in regions.toml; "
         f"there are {_some(known)}"
     )
+
+
+def _check_named_inside(names: Sequence[str], option: str, kind: str, places: Sequence[Place]) -> None:
+    """Refuse shapes of ``regions.toml`` that were drawn on larger pictures than any that their cameras have."""
+    for name in names:
+        drawn = [
+            (place.camera, place.picture)
+            for place in places
+            if place.camera is not None and name in getattr(place.camera, kind)
+        ]
+        if any(camera.fits(getattr(camera, kind)[name], p.width, p.height, p.rotation) for camera, p in drawn):
+            continue
+        camera, picture = drawn[0]
+        width, height = (picture.width, picture.height) if camera.stored else picture.upright
+        raise UsageError(
+            f"{option} {safe(name)} of camera {safe(camera.name)} in regions.toml has a point outside of every picture "
+            f"of that camera, as {width}x{height}; draw it anew, or write it in per cent"
+        )
 
 
 def _check_inside(shape: Drawn, option: str, places: Sequence[Place]) -> None:

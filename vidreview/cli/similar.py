@@ -9,7 +9,7 @@ import click
 
 from vidreview.cli.common import case_option, clock, json_option, print_json, safe
 from vidreview.cli.filters import check_filters, filter_options
-from vidreview.cli.tables import print_table
+from vidreview.cli.tables import print_table, say_left_out, tell_of_colours
 
 
 @click.command("similar")
@@ -35,11 +35,14 @@ def command(track: str, case: Path, as_json: bool, **filters: Any) -> None:
     filters["limit"] = filters["limit"] or 20
     with Reader.open(case) as reader:
         check_filters(reader, filters)
-        found = reader.similar(track, TrackQuery(**filters))
-    if as_json:
-        print_json(found)
-    else:
-        _print(found)
+        query = TrackQuery(**filters)
+        found = reader.similar(track, query)
+        say_left_out(reader, query, "track")
+        if as_json:
+            print_json(found)
+        else:
+            _print(found)
+        tell_of_colours(reader, query, for_programs=as_json)
 
 
 def _print(found: dict[str, Any]) -> None:
@@ -55,6 +58,8 @@ def _print(found: dict[str, Any]) -> None:
             folds=(3, 8, 9),
             spare=(4, 7, 9, 8),
         )
+        if len(found["tracks"]) < found["ranked"]:
+            click.echo(f"The first {len(found['tracks'])} of {found['ranked']} that were compared; --limit has more.")
     if found["no_look"]:
         click.echo(f"{found['no_look']} more have no stored look and could not be compared.")
     click.echo(found["lead"])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, Literal
 
@@ -17,6 +16,7 @@ from vidreview.index.looks import colour_clause
 from vidreview.index.reviews import STATE
 from vidreview.index.rows import storable
 from vidreview.index.spans import WallClock
+from vidreview.patterns import glob_of, matches
 from vidreview.shapes import Drawn
 
 #: what ``--order`` may be → SQL over events or tracks (``item``), their stream and exhibit
@@ -217,10 +217,10 @@ def by_name(exhibits: Sequence[str]) -> tuple[str, list[Any]]:
     """SQL for exhibits of these names or patterns, all where none is given, and its values."""
     patterns = [storable(exhibit)[0] for exhibit in exhibits]
     clause = " OR ".join(["exhibit.name = ? OR exhibit.name GLOB ?"] * len(patterns))
-    return f"({clause or 'true'})", [value for pattern in patterns for value in (pattern, pattern)]
+    return f"({clause or 'true'})", [value for pattern in patterns for value in (pattern, glob_of(pattern))]
 
 
 def matches_name(name: str, pattern: str) -> bool:
     """True when ``by_name`` would find an exhibit called ``name``."""
     shown, wanted = storable(name)[0], storable(pattern)[0]
-    return shown == wanted or fnmatchcase(shown, wanted)
+    return shown == wanted or matches(shown, wanted)

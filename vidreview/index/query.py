@@ -402,7 +402,9 @@ class Reader(LooksReader):
 
     def _where(self, table: str, query: ItemQuery, tracks: Sequence[int] | None = None) -> tuple[str, list[Any]]:
         """A query as SQL over a table and its values; ``tracks`` are those it asks for by their courses."""
-        where, values = query.where()
+        # a provisional event has a number of its own kind: what people said of the event of that number is not of it
+        review_of = "iif(item.provisional, NULL, item.id)" if table == "all_events" else "item.id"
+        where, values = query.where(review_of)
         if tracks is None and query.by_course:
             tracks = self._search(query).tracks()
         if tracks is not None:

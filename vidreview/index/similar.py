@@ -105,8 +105,9 @@ def ranked(
 ) -> dict[str, Any]:
     """Tracks that a filter lists, ranked by how their objects look like that of the track or event ``name``.
 
-    ``{id, exhibit, …, lead, tracks: [{id, similarity, …}], no_look}``. ``source`` is the SQL of numbered tracks, which
-    ``where`` filters. Raises UsageError for a name that is none, is not in the case, or has no look.
+    ``{id, exhibit, …, lead, tracks: [{id, similarity, …}], ranked, no_look}``; ``ranked`` is how many were compared,
+    whatever the limit. ``source`` is the SQL of numbered tracks, which ``where`` filters. Raises UsageError for a name
+    that is none, is not in the case, or has no look.
     """
     row = _asked(select, name)
     columns = "item.row, look.descriptor, look.light"
@@ -130,7 +131,7 @@ def ranked(
             shown | {"similarity": round(1.0 - float(away[k - 1]), 4), "compared": by, "in_view_together": together}
         )
     shown = {key: value for key, value in asked.items() if key != "place"}
-    return shown | {"lead": LEAD, "tracks": found, "no_look": len(rows) - len(stored)}
+    return shown | {"lead": LEAD, "tracks": found, "ranked": len(stored), "no_look": len(rows) - len(stored)}
 
 
 def _asked(select: Select, name: str) -> int:
