@@ -317,7 +317,7 @@ def test_names_that_are_not_utf8_keep_their_bytes(case: Case) -> None:
 
 
 def test_one_writer_at_a_time(case: Case) -> None:
-    with pytest.raises(CaseError, match="another scan is writing"):
+    with pytest.raises(CaseError, match="another vidreview command is writing"):
         Case.open(case.folder)
 
 

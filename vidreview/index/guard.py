@@ -86,7 +86,8 @@ class WriterLock:
             os.close(self._descriptor)
             who = f" (process {holder})" if holder else ""
             raise CaseError(
-                f"another scan is writing to the case {folder}{who}; wait for it to end or name another --case"
+                f"another vidreview command is writing to the case {folder}{who}; wait for it to end or name another "
+                "--case"
             ) from error
         with contextlib.suppress(OSError):  # the number is for the message only; a full disk shows up soon enough
             os.ftruncate(self._descriptor, 0)

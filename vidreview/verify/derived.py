@@ -112,8 +112,8 @@ def _fault(case: Path, path: str, said: Said, verdict: Verdict, observer: Observ
     verdict.count("derived")
     if found != said.text("sha256"):
         return (
-            f"was changed: its SHA-256 is {found}, {entry} has {said.text('sha256')}; keep this copy apart and derive "
-            f"it again ({said.text('command')})"
+            f"was changed, or made again by a command that was killed before its entry: its SHA-256 is {found}, "
+            f"{entry} has {said.text('sha256')}; keep this copy apart and derive it again ({said.text('command')})"
         )
     return None
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from PIL import Image
 from reportlab.lib.colors import HexColor, white
-from reportlab.lib.utils import ImageReader
 from reportlab.platypus import Flowable
 
 from vidreview.report.pdf.text import FAINT, PAPER, PLAIN, RULE, fitting
@@ -81,8 +81,9 @@ class Picture(Flowable):
         if file is None:
             return False
         try:
+            with Image.open(file):  # the head of it only: reportlab would read the whole file each time it is drawn
+                pass
             # by its name, so that a background that is drawn a thousand times is in the file once
-            ImageReader(str(file)).getSize()
             self.canv.drawImage(str(file), 0, 0, self.width, self.height, mask="auto")
         except (OSError, ValueError):
             return False
