@@ -279,10 +279,36 @@ def test_a_long_recording_is_cut_by_seeking_to_the_same_packets(tmp_path: Path, 
     path = film(tmp_path / f"long.{kind}", count=900)
     frames, info = scanned(path)
     index = read_index(Source, path, 0)
-    landed = index._landing(Source, 612)
+    with Source(path) as opened:
+        landed = index._landing(opened, 612)
     assert 0 < landed <= 612 or (kind == "ts" and landed == 0)  # without an index a seek may miss: then read it all
     clip = cut(Source, parent_of(path), request(frames, info, 615, 640), tmp_path / "clips", index=index)
     check_clip(clip, path, frames[615].seconds, frames[640].seconds)
+
+
+def test_an_exhibit_whose_header_lists_a_day_is_opened_once_for_a_stretch(tmp_path: Path) -> None:
+    """Opening it takes as long as reading that list: once for each pass over a stretch, with the same packets."""
+    opened: list[Path] = []
+
+    def opener(path: Path) -> Source:
+        opened.append(path)
+        return Source(path)
+
+    found = {}
+    for kind in ("mp4", "mkv"):
+        path = film(tmp_path / f"long.{kind}", count=900)
+        frames, info = scanned(path)
+        index = read_index(Source, path, 0)
+        opened.clear()
+        numbers = [number for number, made in index.decode(opener, 612, 640) for _ in made or ()]
+        pictures = len(opened)
+        opened.clear()
+        clip = cut(opener, parent_of(path), request(frames, info, 615, 640), tmp_path / kind, index=index)
+        check_clip(clip, path, frames[615].seconds, frames[640].seconds)
+        found[kind] = pictures, len(opened)
+        assert numbers[0] >= 612 and numbers[-1] >= 638
+    assert found["mp4"] == (1, 1)
+    assert min(found["mkv"]) > 1, "where seeking may lead elsewhere a second time, it is opened anew"
 
 
 def test_a_file_that_reads_differently_a_second_time_is_an_error(tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import time
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,10 +16,16 @@ import numpy as np
 import pytest
 
 from tests.browsing import DESKTOP, NARROW, VIEWS, Report, Watched, made, mark_as, numbers, shown, until
+from tests.conftest import Result
+from tests.films import film
 from tests.report_samples import Shape, sample, write
+from tests.test_pipeline import run
+from vidreview.report.page import clock
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
+
+Cli = Callable[..., Result]
 
 
 @pytest.mark.browser
@@ -214,6 +222,53 @@ def test_charts_have_tables_and_agree_with_the_data(watched: Watched, report: Re
     legend = tab.locator(".scale-of-map").first
     assert legend.locator("rect").count() == 3
     assert legend.inner_text().split("\n") == ["4.1 s", "41.0 s"]
+
+
+@pytest.mark.browser
+def test_the_page_says_the_numbers_of_the_command_line(watched: Watched, cli: Cli, tmp_path: Path) -> None:
+    """Rule E2: coverage, events, their times and seconds on the page of a scanned case are those of ``--json``."""
+    film(tmp_path / "evidence" / "a.mp4", 120, [(20, 50), (70, 100)])
+    film(tmp_path / "evidence" / "b.mp4", 60, [(20, 50)], seed=5)
+    case = tmp_path / "case"
+    run([tmp_path / "evidence"], case)
+    assert cli("review", "set", "E0002", "relevant", "--by", "A. Examiner", "--case", case).status == 0
+    assert cli("report", "--case", case, "--no-clips", "-q").status == 0
+    events = json.loads(cli("events", "--case", case, "--json").out)
+    ledger = json.loads(cli("coverage", "--case", case, "--json").out)
+    page = case / "report" / "index.html"
+    tab = watched.open(Report(page, {}, []))
+    cells = tab.eval_on_selector_all(
+        "#coverage tbody tr",
+        "(rows) => rows.map((row) => [...row.children].map((cell) => cell.textContent))",
+    )
+    assert [row[1:3] + row[4:] for row in cells] == [
+        [item["exhibit"], str(item["stream"]), clock(item["duration_s"])]
+        + [clock(item["states"][f"{state}_s"]) for state in ("analysed", "undecodable", "gap", "not_requested")]
+        + [str(item["frames"][kind]) for kind in ("decoded", "damaged", "missing")]
+        + [str(item["detector_frames"])]
+        for item in ledger
+    ]
+    figures = tab.locator(".figures strong").all_inner_texts()
+    assert figures[0] == f"{sum(item['duration_s'] for item in ledger):.1f} s"
+    assert figures[2] == f"{sum(item['states']['undecodable_s'] for item in ledger):.1f} s"
+    for number in range(2):
+        tab.select_option("#activity-of", index=number)
+        name = ledger[number]["exhibit"]
+        seconds = sum(event["end_s"] - event["start_s"] for event in events if event["exhibit"] == name)
+        row = tab.locator("#activity-table tbody tr").evaluate("(row) => row.textContent")
+        assert f"{seconds:.1f} s" in row, "no two of its events overlap"
+    tab.evaluate("vidreview.go('events')")
+    assert shown(tab) == f"{len(events)} of {len(events)} events"
+    assert numbers(tab) == [event["id"] for event in events]
+    for event in events:
+        tab.click(f"#row-{event['id']}")
+        text = tab.inner_text("#card")
+        assert f"PTS {event['start_pts']} to {event['end_pts']} in {event['time_base']} s" in text
+        assert f"{clock(event['start_s'])}\t{clock(event['end_s'])}" in text
+        assert f"{event['score']:.3f}" in text and event["exhibit_sha256"] in text
+        assert f"{event['end_s'] - event['start_s']:.1f} s" in text and ", ".join(event["tracks"]) in text
+        said = tab.inner_text("#marking p")
+        assert said.startswith("The case says relevant, by A. Examiner" if event["id"] == "E0002" else "Unreviewed")
 
 
 @pytest.mark.browser

@@ -233,7 +233,7 @@ def _write(
             with _refusals(path, f"does not take {index.codec}"):
                 target: Any = output.add_stream_from_template(template)
                 output.start_encoding()
-            for packet in index.read(opener, stretch.first, stretch.last):
+            for packet in index.read(opener, stretch.first, stretch.last, opened):
                 described.append(_describe(packet, index, stretch.first + len(described)))
                 packet.stream = target
                 packet.pts, packet.dts = times[len(described) - 1]

@@ -6,7 +6,7 @@ import statistics
 from array import array
 from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import chain
@@ -47,6 +47,8 @@ DISORDER: Final = 8
 REORDER: Final = 64
 #: so many groups of pictures are tried for one that a picture can be decoded from
 GROUPS_BACK: Final = 3
+#: containers whose header lists every packet: opening one of a day takes long, and seeking always leads to one place
+_LISTED: Final = "mov,mp4,m4a,3gp,3g2,mj2"
 #: containers that store when each picture is shown; AVI, for one, stores only an order of decoding
 _ORDERED: Final = frozenset(
     ("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "asf", "flv", "mxf", "nut", "ogg")
@@ -72,6 +74,8 @@ class PacketIndex:
     line: array[int] = field(default_factory=lambda: array("q"))
     #: packet of each presented frame, by the frame's number; made when first asked for
     presented: array[int] | None = None
+    #: whether packets can be found again by their decoding time; found out when first asked for
+    sought: bool | None = None
 
     def __len__(self) -> int:
         return len(self.sizes)
@@ -87,7 +91,10 @@ class PacketIndex:
 
     def seekable(self) -> bool:
         """True when every packet has its own decoding time, by which it can be found again."""
-        return self.dts[0] != NONE and all(a < b for a, b in zip(self.dts, memoryview(self.dts)[1:], strict=False))
+        if self.sought is None:
+            rises = all(a < b for a, b in zip(self.dts, memoryview(self.dts)[1:], strict=False))
+            self.sought = self.dts[0] != NONE and rises
+        return self.sought
 
     def place(self, opener: Opener, pts: int, frame: int, timed: bool = True) -> int:
         """The packet of the frame that was presented as number ``frame`` with this PTS.
@@ -176,7 +183,7 @@ class PacketIndex:
         """
         with opener(self.path) as opened:
             context = prepare(find_stream(opened, self.path, self.stream))
-            packets: Iterator[Packet[Any] | None] = chain(self.read(opener, first, last), (None,))
+            packets: Iterator[Packet[Any] | None] = chain(self.read(opener, first, last, opened), (None,))
             for ordinal, packet in enumerate(packets, first):
                 if packet is not None:
                     # a list of its own: PyAV finds it by identity, and small numbers are one object to all decoders
@@ -188,46 +195,55 @@ class PacketIndex:
                 else:
                     yield ordinal, frames
 
-    def read(self, opener: Opener, first: int, last: int) -> Iterator[Packet[Any]]:
+    def read(self, opener: Opener, first: int, last: int, opened: Opened | None = None) -> Iterator[Packet[Any]]:
         """The packets from ``first`` to ``last``, both included; seeks where that finds them.
 
+        ``opened`` is the exhibit just opened, nothing read of it yet: used where opening it again would take long.
         Raises MediaError when the file does not give the same packets as before.
         """
-        start = self._landing(opener, first)
-        with opener(self.path) as opened:
-            stream = find_stream(opened, self.path, self.stream)
-            if start:
-                opened.container.seek(self.dts[first], stream=stream)
-            ordinal = start
-            for packet in demux(opened.container, stream):
-                if not self.same(packet, ordinal):
-                    break
-                if ordinal >= first:
-                    yield packet
-                ordinal += 1
-                if ordinal > last:
+        start = 0
+        if first >= SEEK_FROM and self.seekable():
+            listed = self.container == _LISTED
+            with nullcontext(opened) if opened is not None and listed else opener(self.path) as tried:
+                start = self._landing(tried, first)
+                if start and listed:
+                    yield from self._from(tried, start, first, last)
                     return
+        with opener(self.path) as opened:
+            yield from self._from(opened, start, first, last)
+
+    def _from(self, opened: Opened, start: int, first: int, last: int) -> Iterator[Packet[Any]]:
+        """The packets from ``first`` to ``last``, read from where seeking leads to: ``start``, or the beginning, 0."""
+        stream = find_stream(opened, self.path, self.stream)
+        if start:
+            opened.container.seek(self.dts[first], stream=stream)
+        ordinal = start
+        for packet in demux(opened.container, stream):
+            if not self.same(packet, ordinal):
+                break
+            if ordinal >= first:
+                yield packet
+            ordinal += 1
+            if ordinal > last:
+                return
         raise MediaError(f"{self.path}: packet {ordinal} of stream {self.stream} reads differently a second time")
 
-    def _landing(self, opener: Opener, first: int) -> int:
+    def _landing(self, opened: Opened, first: int) -> int:
         """The packet that seeking to ``first`` leads to, tried beforehand; 0 where seeking is not to be trusted."""
-        if first < SEEK_FROM or not self.seekable():
+        stream = find_stream(opened, self.path, self.stream)
+        landed = ordinal = -1
+        try:
+            opened.container.seek(self.dts[first], stream=stream)
+            for packet in demux(opened.container, stream):
+                if ordinal < 0:
+                    landed = ordinal = bisect_left(self.dts, _tick(packet.dts))
+                if ordinal > first or not self.same(packet, ordinal):
+                    return 0
+                if ordinal == first:
+                    return landed
+                ordinal += 1
+        except (av.error.FFmpegError, OSError):
             return 0
-        with opener(self.path) as opened:
-            stream = find_stream(opened, self.path, self.stream)
-            landed = ordinal = -1
-            try:
-                opened.container.seek(self.dts[first], stream=stream)
-                for packet in demux(opened.container, stream):
-                    if ordinal < 0:
-                        landed = ordinal = bisect_left(self.dts, _tick(packet.dts))
-                    if ordinal > first or not self.same(packet, ordinal):
-                        return 0
-                    if ordinal == first:
-                        return landed
-                    ordinal += 1
-            except (av.error.FFmpegError, OSError):
-                return 0
         return 0
 
     def same(self, packet: Packet[Any], ordinal: int) -> bool:

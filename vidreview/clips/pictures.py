@@ -128,7 +128,7 @@ def decode(index: PacketIndex, opener: Opener, first: int, last: int) -> Generat
     flagged: set[int] = set()
     with opener(index.path) as opened:
         context = prepare(find_stream(opened, index.path, index.stream))
-        packets: Iterator[Packet[Any] | None] = chain(index.read(opener, first, last), (None,))
+        packets: Iterator[Packet[Any] | None] = chain(index.read(opener, first, last, opened), (None,))
         for ordinal, packet in enumerate(packets, first):
             if packet is not None:
                 packet.opaque = [ordinal]  # a list of its own: see PacketIndex.decode
