@@ -25,7 +25,7 @@ from tests.export import export
 from tests.films import FPS, HEIGHT, WIDTH, RedDetector, box_at, wall
 from vidreview.index import Case, EventQuery, Identity, Reader, TrackQuery
 from vidreview.index.similar import distances, load
-from vidreview.model import Crop, Detections, NamedColour, Pixels, TrackLook
+from vidreview.model import Crop, Detections, NamedColour, Pixels, Track, TrackLook
 from vidreview.pipeline import messages as say
 from vidreview.pipeline import scan
 from vidreview.settings import ScanSettings
@@ -289,9 +289,13 @@ SOUND = TrackLook(
 )
 
 
-def told(look: TrackLook) -> bytes:
-    """The message, packed by a worker that checks nothing."""
-    from tests.test_looks import track
+def told(look: TrackLook, **point: Any) -> bytes:
+    """The message, packed by a worker that checks nothing; ``point`` changes the last point of its track."""
+    from tests.test_looks import track as sound
+
+    def track(pieces: tuple[int, ...]) -> Track:
+        one = sound(pieces)
+        return replace(one, points=(*one.points[:-1], replace(one.points[-1], **point)))
 
     def plain(value: Any) -> Any:
         """As MessagePack has it."""
@@ -335,6 +339,40 @@ def test_a_hostile_look_ends_its_worker_and_reaches_no_case(look: TrackLook) -> 
     """Rule A10: what a worker says is checked before it is believed; ValueError is what ends the worker."""
     with pytest.raises(ValueError, match=r"."):
         say.unpack(told(look))
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        {"box": (0.0, 0.0, NAN, 9.0)},
+        {"box": (0.0, 0.0, 9.0, INF)},
+        {"box": (0.0, 0.0, 9.0, 1e300)},
+        {"seconds": NAN},
+        {"seconds": -INF},
+        {"seconds": 1e300},
+        {"frame": -1},
+        {"pts": 1 << 63},
+    ],
+)
+def test_a_hostile_course_ends_its_worker_and_not_the_batch(point: dict[str, Any]) -> None:
+    """Rule A10: where an object was is reckoned from its points on the trusted side; nan there ended the scan."""
+    assert isinstance(say.unpack(told(SOUND)), say.Tracks)
+    with pytest.raises(ValueError, match="track's"):
+        say.unpack(told(SOUND, **point))
+
+
+def test_a_track_has_points_and_their_ticks_can_be_kept() -> None:
+    from tests.test_looks import track
+
+    with pytest.raises(ValueError, match="no points"):
+        say.Tracks(0, [replace(track((1,)), points=())], [None])
+    one = track((1,))
+    far = (replace(one.points[0], pts=-(1 << 62)), replace(one.points[-1], pts=1 << 62))
+    with pytest.raises(ValueError, match="too far apart"):
+        say.Tracks(0, [replace(one, points=far)], [None])
 
 
 def test_looks_must_be_as_many_as_tracks() -> None:

@@ -20,6 +20,9 @@ from vidreview.index.looks import check_look
 from vidreview.model import Coverage, Event, FileInfo, Track, TrackLook
 from vidreview.settings import ScanSettings
 
+#: seconds and pixels beyond which no track of ours lies
+FARTHEST = 1e12
+
 
 @dataclass(frozen=True, slots=True)
 class Task:
@@ -99,12 +102,30 @@ class Tracks(msgspec.Struct, frozen=True, tag=True):
     looks: list[TrackLook | None]
 
     def __post_init__(self) -> None:
-        """Raise ValueError for looks that no worker of ours would send: they are shown to people."""
+        """Raise ValueError for tracks and looks that no worker of ours would send.
+
+        What follows from a track's points is reckoned on this side: a box that is no number must not end the batch.
+        """
+        for track in self.tracks:
+            _check_track(track)
         if len(self.looks) != len(self.tracks):
             raise ValueError(f"{len(self.tracks)} tracks with {len(self.looks)} looks")
         for one in self.looks:
             if one is not None:
                 check_look(one)
+
+
+def _check_track(track: Track) -> None:
+    if not track.points:
+        raise ValueError("a track has no points")
+    for point in track.points:
+        if not all(abs(value) < FARTHEST for value in (point.seconds, *point.box)):  # nan is not less either
+            raise ValueError("a track's time or box is out of bounds")
+        if not (0 <= point.frame < 1 << 62 and abs(point.pts) < 1 << 63):
+            raise ValueError("a track's frame or PTS is out of bounds")
+    ticks = [point.pts for point in track.points]
+    if max(ticks) - min(ticks) >= 1 << 63:  # the index keeps differences
+        raise ValueError("a track's PTS lie too far apart")
 
 
 class StreamDone(msgspec.Struct, frozen=True, tag=True):
