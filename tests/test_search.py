@@ -24,7 +24,7 @@ from tests.test_index import track as small_track
 from vidreview import model
 from vidreview.cli.filters import LABELS
 from vidreview.errors import CaseError, UsageError
-from vidreview.index import Case, EventQuery, Identity, Reader, TrackQuery, courses, schema
+from vidreview.index import Case, EventQuery, Identity, Reader, TrackQuery, courses, geometry, schema, search
 from vidreview.index.words import filter_words
 from vidreview.model import Event, MediaTime, Point, Span, Track
 from vidreview.shapes import Drawn, parse_line, parse_region
@@ -267,6 +267,27 @@ def test_a_foot_below_the_picture_is_at_its_edge(tmp_path: Path) -> None:
         for region, there in (("0%,90%,100%,90%,100%,100%,0%,100%", 1), ("0,0,64,0,64,47,0,47", 0)):
             query = EventQuery(regions=(parse_region(region, ""),))
             assert len(reader.events(query)) == there
+
+
+def test_points_of_courses_of_hours_are_not_in_memory_together(
+    wild: Path, reader: Reader, everything: Everything, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However few bytes are tested at once, the same is found; sixty courses of two hours took a gigabyte."""
+    query = TrackQuery(crosses=(parse_line("0%,50%,100%,55%", "drawn"),))
+    wanted = [item["number"] for item in reader.track_rows(query)]
+    assert len(wanted) > 10
+    most: list[int] = []
+    tested = geometry.ways
+
+    def counted(blobs: Any, picture: Any) -> Any:
+        most.append(sum(map(len, blobs)) if len(blobs) > 1 else 0)
+        return tested(blobs, picture)
+
+    monkeypatch.setattr(geometry, "ways", counted)
+    monkeypatch.setattr(search, "_TOGETHER_BYTES", 400)
+    with Reader.open(wild) as again:
+        assert [item["number"] for item in again.track_rows(query)] == wanted
+    assert len(most) > 8 and 0 < max(most) <= 400
 
 
 # ---- old cases, altered rows

@@ -30,8 +30,10 @@ Select = Callable[..., list[tuple[Any, ...]]]
 
 _FAR: Final = 1 << 62
 _ALWAYS: Final[tuple[Span, ...]] = ((-_FAR, _FAR),)
-#: courses whose points are tested together: enough to be quick, few enough to be small
+#: courses whose points are tested together, and bytes of those as stored: enough to be quick, few enough to be small,
+#: since what stood there all day has a million points, and an array of them takes ten times what is stored
 _TOGETHER: Final = 2000
+_TOGETHER_BYTES: Final = 4 << 20
 _EXTENTS: Final = "c.left_x, c.top_y, c.right_x, c.bottom_y, c.first_x, c.first_y, c.last_x, c.last_y"
 _TOUCHES: Final = "((c.cells1 & ?) | (c.cells2 & ?) | (c.cells3 & ?) | (c.cells4 & ?)) != 0"
 
@@ -168,8 +170,8 @@ class Search:
             return
         found, unsure = self._decided(spans, shapes, candidates)
         yield from found
-        for k in range(0, len(unsure), _TOGETHER):
-            yield from self._tested(place, spans, shapes, unsure[k : k + _TOGETHER])
+        for together in self._batches(unsure):
+            yield from self._tested(place, spans, shapes, together)
 
     def shapes(self, place: Place) -> Shapes | None:
         """The query's shapes on a stream's picture; None when its camera has none of that name."""
@@ -293,6 +295,27 @@ class Search:
         return found, unsure
 
     # ---- the exact test
+
+    def _batches(self, candidates: Sequence[Candidate]) -> Iterator[list[Candidate]]:
+        """Candidates whose points fit into memory together; one alone whatever it takes."""
+        for k in range(0, len(candidates), _TOGETHER):
+            some = candidates[k : k + _TOGETHER]
+            sizes: dict[int, int] = dict(
+                self._select(
+                    "SELECT track, length(points) FROM json_each(?) v JOIN track_points ON track = v.value",
+                    [json.dumps([one.track for one in some])],
+                )
+            )
+            batch: list[Candidate] = []
+            size = 0
+            for one in some:
+                if batch and size + sizes.get(one.track, 0) > _TOGETHER_BYTES:
+                    yield batch
+                    batch, size = [], 0
+                batch.append(one)
+                size += sizes.get(one.track, 0)
+            if batch:
+                yield batch
 
     def _tested(
         self, place: Place, spans: Sequence[Span], shapes: Shapes, candidates: Sequence[Candidate]
