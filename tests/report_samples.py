@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ import cv2
 import numpy as np
 
 from vidreview.model import Pixels
+from vidreview.report.data import script
 
 #: names that try to become markup, script, other text or a broken layout
 HOSTILE = (
@@ -132,8 +132,8 @@ def write(
         (folder / name).mkdir(parents=True, exist_ok=True)
     for name, content in page.files(facts).items():
         (folder / name).write_bytes(content)
-    (folder / "data" / "case.js").write_bytes(_script("VIDREVIEW", facts))
-    (folder / "data" / "events.js").write_bytes(_script("VIDREVIEW_EVENTS", events))
+    (folder / "data" / "case.js").write_bytes(script("VIDREVIEW", facts))
+    (folder / "data" / "events.js").write_bytes(script("VIDREVIEW_EVENTS", events))
     _pictures(folder, facts, events, pictures or [wall(k) for k in range(4)])
     if clip is not None:
         for event in events:
@@ -166,13 +166,6 @@ def wall(seed: int) -> Pixels:
     picture = np.ascontiguousarray(np.repeat(grey.astype(np.uint8)[:, :, None], 3, axis=2))
     cv2.rectangle(picture, (100 + 90 * (seed % 5), 140), (130 + 90 * (seed % 5), 240), (40, 40, 60), -1)
     return picture
-
-
-def _script(name: str, value: Any) -> bytes:
-    text = json.dumps(value, allow_nan=False, separators=(",", ":"))
-    for character in "<>&":
-        text = text.replace(character, f"\\u{ord(character):04x}")
-    return f"window.{name} = {text};\n".encode()
 
 
 def _name(shape: Shape, number: int) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
+import re
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,12 @@ HOSTILE = (
 _START_MS = 1_773_500_400_000  # 2026-03-14T15:00:00Z
 _DAY_S = 86400.0
 _BASE = 90000
+
+
+def value_of(script: str) -> Any:
+    """The JSON value that a data file's script sets, read as a browser reads the string in it."""
+    quoted = script.partition(" = JSON.parse('")[2].removesuffix("');\n")
+    return json.loads(re.sub(r"\\(.)", r"\1", quoted))
 
 
 def synthetic(count: int, *, seed: int = 1, cameras: int = 6) -> tuple[dict[str, Any], list[dict[str, Any]]]:

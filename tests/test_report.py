@@ -19,6 +19,7 @@ import pytest
 
 from tests.conftest import ROOT, Result
 from tests.films import HEIGHT, WIDTH, box_at, film
+from tests.reports import value_of
 from tests.test_pipeline import run
 from vidreview.audit import AuditLog
 from vidreview.derive import Batch
@@ -61,7 +62,7 @@ def data(case: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     found = []
     for name in ("case", "events"):
         text = (case / "report" / "data" / f"{name}.js").read_text(encoding="utf-8")
-        found.append(json.loads(text.partition(" = ")[2].rstrip(";\n")))
+        found.append(value_of(text))
     return found[0], found[1]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+import re
 from pathlib import Path
 
 import pytest
 
-from tests.reports import HOSTILE, synthetic, write_synthetic
+from tests.reports import HOSTILE, synthetic, value_of, write_synthetic
 from vidreview.report.data import plain, script, text_of
 
 
@@ -17,7 +17,18 @@ def test_no_text_ends_the_script_that_holds_it() -> None:
     head, body = written.split(" = ", 1)
     assert head == "window.VIDREVIEW"
     assert not set(body) & set("<>&\u2028\u2029\x1b\u202e")
-    assert json.loads(body.rstrip(";\n"))[:3] == list(HOSTILE[:3])
+    assert value_of(written)[:3] == list(HOSTILE[:3])
+
+
+@pytest.mark.parametrize(
+    "text", ["'", "\\", "\\'", "');alert(1);('", "\\\\');alert(1)//", '"', "\n\r\t", "\u2028", "\\u0027"]
+)
+def test_no_text_ends_the_string_that_holds_it(text: str) -> None:
+    written = script("X", [text]).decode()
+    body = written.removeprefix("window.X = JSON.parse('").removesuffix("');\n")
+    assert not re.search(r"(?<!\\)(?:\\\\)*'", body), "a quote with nothing before it that makes it text"
+    assert "\n" not in body
+    assert value_of(written) == [text]
 
 
 def test_odd_bytes_and_turned_text_are_shown_as_what_they_are() -> None:
@@ -36,7 +47,7 @@ def test_a_synthetic_report_can_be_read_back(tmp_path: Path) -> None:
     """The generator that the browser tests use writes what its values say, pictures included."""
     write_synthetic(tmp_path, 200)
     text = (tmp_path / "data" / "events.js").read_text(encoding="utf-8")
-    events = json.loads(text.removeprefix("window.VIDREVIEW_EVENTS = ").rstrip(";\n"))
+    events = value_of(text)
     assert events == synthetic(200)[1]
     assert len({event["id"] for event in events}) == 200
     assert {event["exhibit"] for event in events} == {text_of(name) for name in HOSTILE}

@@ -122,6 +122,24 @@ def test_seconds_in_view_are_counted_once_and_in_their_hour() -> None:
     ]
 
 
+def test_seconds_by_the_clock_are_those_that_the_clock_told() -> None:
+    """Rules B4, B5: what lies where the clock is unknown is in no hour; an hour that was shown twice holds both."""
+    segments = [
+        {"start_s": 0.0, "end_s": 3600.0, "shown_ms": 7_200_000, "corrected_ms": None},
+        {"start_s": 3600.0, "end_s": 7200.0, "shown_ms": 7_200_000, "corrected_ms": None},
+        {"start_s": 9000.0, "end_s": 9100.0, "shown_ms": None, "corrected_ms": 21_600_000},
+    ]
+    events = [
+        {"class": "person", "start_s": 10.0, "end_s": 30.0},
+        {"class": "person", "start_s": 3610.0, "end_s": 3620.0},
+        {"class": "person", "start_s": 7195.0, "end_s": 9010.0},
+    ]
+    assert activity.by_clock_hour(events, segments) == [
+        {"hour": 7_200_000, "person": 35.0, "vehicle": 0.0, "motion": 0.0},
+        {"hour": 21_600_000, "person": 10.0, "vehicle": 0.0, "motion": 0.0},
+    ]
+
+
 def course(*points: tuple[float, float, float, float, float]) -> Tracked:
     table = np.array(points)
     return Tracked(1, "person", "person", table[:, 0], table[:, 1:].astype(np.float32))

@@ -108,7 +108,7 @@ def test_times_that_no_clock_tells_are_counted_and_spoil_nothing(watched: Watche
     assert said == "2026-03-14 09:00:00 to 2026-03-15 16:00:00"
     lane = tab.locator("#timeline .lane-name").inner_text()
     assert "11 events" in lane and "not drawn, displayed time unknown: 1 event, 1 h 00 min of footage" in lane
-    assert "1 event of these streams in no bar" in tab.inner_text("#activity")
+    assert "2 events of these streams in no bar, or not whole" in tab.inner_text("#activity")
     path = tab.get_attribute("#timeline path.ticks.k-" + events[5]["class"], "d") or ""
     assert path and "NaN" not in path
     tab.evaluate("vidreview.go('events')")

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
-from vidreview.report.walltime import milliseconds
-
 CLASSES: Final = ("person", "vehicle", "motion")
 HOUR: Final = 3600.0
 
@@ -18,17 +16,26 @@ def by_stream_hour(events: Sequence[dict[str, Any]], length_s: float) -> list[di
     return [{"hour": hour} | _row(bins, hour) for hour in sorted({*hours, *(hour for _, hour in bins)})]
 
 
-def by_clock_hour(events: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def by_clock_hour(events: Sequence[dict[str, Any]], segments: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The same by the hours of the recorder's displayed clock, else of the corrected one; those with events only.
 
-    ``hour`` is milliseconds since 1970 by that clock. Events of unknown time are left out.
+    ``hour`` is milliseconds since 1970 by that clock; ``segments`` are the stretches of the stream in which it is
+    known. What of an event lies outside them is left out: nobody knows what the clock showed then.
     """
-    spans = []
-    for event in events:
-        start = milliseconds((event["shown"] or event["corrected"] or [None])[0])
-        if start is not None:
-            spans.append((event["class"], start / 1000, start / 1000 + event["end_s"] - event["start_s"]))
-    bins = _bins(spans)
+    bins: dict[tuple[str, int], float] = {}
+    for segment in segments:
+        began = segment["shown_ms"] if segment["shown_ms"] is not None else segment["corrected_ms"]
+        if began is None:
+            continue
+        zero = began / 1000 - segment["start_s"]
+        spans = []
+        for event in events:
+            start, end = max(event["start_s"], segment["start_s"]), min(event["end_s"], segment["end_s"])
+            if start < end:
+                spans.append((event["class"], start + zero, end + zero))
+        # each stretch by itself: an hour that was shown twice holds the seconds of both
+        for key, seconds in _bins(spans).items():
+            bins[key] = bins.get(key, 0.0) + seconds
     return [{"hour": int(hour * HOUR * 1000)} | _row(bins, hour) for hour in sorted({hour for _, hour in bins})]
 
 

@@ -19,10 +19,12 @@ _UNSEEN: Final = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b-\u200f\u202a-\u202e
 def script(name: str, value: Any) -> bytes:
     """The script that sets ``window.NAME`` to a JSON value; nothing in it can end the script element.
 
-    Raises ValueError for a number that JSON has not (NaN, infinity).
+    The value is handed over as text to ``JSON.parse``, since browsers read JSON in a fraction of the time in which they
+    compile the same as a program. Raises ValueError for a number that JSON has not (NaN, infinity).
     """
     text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    return f"window.{name} = {text.translate(_ESCAPES)};\n".encode()
+    quoted = text.translate(_ESCAPES).replace("\\", "\\\\").replace("'", "\\'")
+    return f"window.{name} = JSON.parse('{quoted}');\n".encode()
 
 
 def text_of(name: str) -> str:

@@ -227,7 +227,7 @@ def _streams(
                 "spans": laid.to_json(stream.time_base),
                 "spans_words": laid.words,
                 "activity": activity.by_stream_hour(events, item["duration_s"]),
-                "activity_by_hour": activity.by_clock_hour(events) if clock["known"] else None,
+                "activity_by_hour": activity.by_clock_hour(events, clock["segments"]) if clock["known"] else None,
             }
         )
     return {"cameras": cameras, "streams": streams}

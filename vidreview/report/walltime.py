@@ -41,7 +41,7 @@ def clock_facts(
         "corrected_start_ms": start["corrected_ms"],
         "utc_start_ms": start["utc_ms"],
         "uncertainty_s": max((bound for bound in bounds if bound is not None), default=None),
-        "steps": list(_steps(segments, problems)),
+        "steps": sorted(_steps(segments, problems), key=lambda step: float(step["at_s"])),
         "segments": known,
     }
 

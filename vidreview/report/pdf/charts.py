@@ -13,7 +13,7 @@ from reportlab.platypus import Flowable
 
 from vidreview.report.pdf.text import FAINT, INK, PLAIN, RULE, fitting, seconds
 
-COLOURS: Final = {"person": HexColor("#1f4e9c"), "vehicle": HexColor("#c45a00"), "motion": HexColor("#6b6b6b")}
+COLOURS: Final = {"person": HexColor("#c45a00"), "vehicle": HexColor("#1f4e9c"), "motion": HexColor("#6b6b6b")}
 _SPANS: Final = {
     "analysed": HexColor("#dfe8df"),
     "undecodable": HexColor("#e2a3a3"),

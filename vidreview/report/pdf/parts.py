@@ -238,7 +238,7 @@ def _activity(stream: dict[str, Any], width: float) -> Iterator[Flowable]:
         return
     labels = [_hour(hour["hour"]) if by_clock else f"{hour['hour']} h" for hour in hours]
     clock = "by the clock" if by_clock else "from the stream's start"
-    words = f"Seconds per hour {clock}, from below: person (blue), vehicle (orange), motion (grey)"
+    words = f"Seconds per hour {clock}, from below: person (orange), vehicle (blue), motion (grey)"
     yield paragraph(words, SMALL)
     yield Activity(hours, width, labels)
 

@@ -43,9 +43,9 @@
     return list;
   }
 
-  // Events that no bar holds, since the recorder's clock is unknown at their time.
+  // Events that no bar holds, or not whole, since the recorder's clock is unknown at their time, or at their end.
   const left = (streams) => model.events.filter((event) => streams.includes(model.facts.streams[event.stream]) &&
-    !event.shown && !event.corrected).length;
+    !(event.shown || event.corrected || [null]).every((each) => Number.isFinite(times.milliseconds(each)))).length;
 
   function when(bin, wall, size) {
     if (!wall) return times.stream(bin.at / 1000, 0).slice(0, -3);
@@ -87,7 +87,7 @@
       h("div", { class: "axis", "aria-hidden": "true" }, ...marks)));
     const lost = choice.wall ? left(choice.streams) : 0;
     if (lost) $("activity").append(h("p", { class: "warn" }, plural(lost, "event") +
-      " of these streams in no bar: what the recorder's clock showed then is unknown."));
+      " of these streams in no bar, or not whole: what the recorder's clock showed then is unknown."));
     table(list, choice, size);
   }
 
