@@ -18,7 +18,8 @@ from vidreview.clips import ClipRequest, PacketIndex, Parent, check_parent, read
 from vidreview.clips.record import hash_file, make_folder
 from vidreview.errors import CaseError, IntegrityError, VidreviewError
 from vidreview.evidence import files_below
-from vidreview.index.query import EventPlace, StoredExhibit, StoredStream, event_name
+from vidreview.index.query import EventPlace, StoredExhibit, StoredStream
+from vidreview.index.rows import event_name
 from vidreview.media.source import Source
 from vidreview.reading import evidence_size
 

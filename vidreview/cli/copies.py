@@ -41,7 +41,7 @@ class Kinds:
         """Raises UsageError for options that go with --redact only, and for a track that is not in the case."""
         if self.redact is None and (self.keep or self.spare_motion or self.redact_with != "fill"):
             raise UsageError("--keep, --redact-with and --spare-motion go with --redact persons, vehicles or all")
-        from vidreview.index.query import track_name
+        from vidreview.index.rows import track_name
 
         for number in self.kept:
             if not reader.track_points(number):
@@ -70,9 +70,11 @@ class Kinds:
 
     def command(self, name: str, before: float, after: float) -> str:
         """The command line that makes these again."""
+        from vidreview.index.rows import track_name
+
         words = ["--viewing"] * self.viewing + ["--annotated"] * self.annotated
         if self.redact is not None:
-            words += ["--redact", self.redact, *(f"--keep T{number:04d}" for number in self.kept)]
+            words += ["--redact", self.redact, *(f"--keep {track_name(number)}" for number in self.kept)]
             words += [f"--redact-with {self.redact_with}"] + ["--spare-motion"] * self.spare_motion
         return " ".join(["vidreview", "clip", name, *words, f"--before {before:g} --after {after:g}"])
 
@@ -138,7 +140,8 @@ def _make(
 
 def _annotated(case: Path, ready: Prepared, place: EventPlace, folder: Path, said: dict[str, Any]) -> ClipRecord:
     from vidreview.clips.annotate import Annotation, annotate
-    from vidreview.index.query import Reader, track_name
+    from vidreview.index.query import Reader
+    from vidreview.index.rows import track_name
 
     with Reader.open(case) as reader:
         seen = _seen(reader, ready, place)
@@ -170,7 +173,7 @@ def _redacted(
 def _redaction(kinds: Kinds) -> Redaction:
     from vidreview.clips.cover import Wanted
     from vidreview.clips.redact import Redaction
-    from vidreview.index.query import track_name
+    from vidreview.index.rows import track_name
 
     look, name, why_not = kinds.detector
     keep = frozenset(track_name(number) for number in kinds.kept)
@@ -184,7 +187,7 @@ def _seen(reader: Reader, ready: Prepared, place: EventPlace) -> Objects:
 
 def _courses(seen: Objects) -> list[Course]:
     from vidreview.clips.courses import Course, CoursePoint
-    from vidreview.index.query import track_name
+    from vidreview.index.rows import track_name
 
     return [
         Course(

@@ -33,7 +33,7 @@ def find_events(reader: Reader, events: Sequence[str], every: bool) -> list[Even
     """The events that were named, or all; raises UsageError for an unknown one."""
     if every == bool(events):
         raise UsageError("name events (E0001 E0002 …), or give --all")
-    from vidreview.index.query import event_name
+    from vidreview.index.rows import event_name
 
     numbers = [event_number(event) for event in events]
     places = reader.places(None if every else numbers)

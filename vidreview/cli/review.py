@@ -52,6 +52,7 @@ def set_state(
     from vidreview.cli.derive import event_number
     from vidreview.index import Case
     from vidreview.index.reviews import LONGEST_NAME, LONGEST_NOTE, set_reviews, worded
+    from vidreview.index.rows import event_name
 
     events, state = _split(words)
     who = worded(by, "--by", LONGEST_NAME)
@@ -62,7 +63,7 @@ def set_state(
         print_json([review.to_json() for review in reviews])
     elif not quiet:
         for review in reviews:
-            click.echo(f"E{review.decision.event:04d} is {state}, by {safe(who)}")
+            click.echo(f"{event_name(review.decision.event)} is {state}, by {safe(who)}")
 
 
 @command.command(name="list")
@@ -108,6 +109,7 @@ def import_file(file: Path, case: Path, by: str | None, as_json: bool, quiet: bo
     """
     from vidreview.index import Case
     from vidreview.index.marks import import_marks, read_marks
+    from vidreview.index.rows import event_name
     from vidreview.index.schema import now_utc
 
     marks = read_marks(file)
@@ -118,7 +120,7 @@ def import_file(file: Path, case: Path, by: str | None, as_json: bool, quiet: bo
     elif not quiet:
         _print_import(marks, result)
     for event, reason in result.refused:
-        click.echo(f"vidreview: {safe(marks.name)}: E{event:04d} was not taken: {safe(reason)}", err=True)
+        click.echo(f"vidreview: {safe(marks.name)}: {event_name(event)} was not taken: {safe(reason)}", err=True)
     return 3 if result.refused else 0
 
 
@@ -145,11 +147,13 @@ def _log(case: Path) -> Callable[[list[dict[str, Any]]], object]:
 
 
 def _print_import(marks: Marks, result: Taken) -> None:
+    from vidreview.index.rows import event_name
+
     count = len(result.taken)
     click.echo(f"{count} mark{'s' * (count != 1)} of {safe(marks.name)} taken, by {safe(result.by)}")
     for old, new, state in result.taken:
         if old != new:
-            click.echo(f"  E{old:04d} of the report is E{new:04d} in the case now; it is {state}")
+            click.echo(f"  {event_name(old)} of the report is {event_name(new)} in the case now; it is {state}")
     if result.known:
         click.echo(f"  {result.known} {'were' if result.known != 1 else 'was'} in the case already")
     if result.ahead:
@@ -158,16 +162,21 @@ def _print_import(marks: Marks, result: Taken) -> None:
 
 def _print(found: list[Placed]) -> None:
     from vidreview.cli.tables import print_table
+    from vidreview.index.rows import event_name
 
     rows = []
     for one in found:
         review = one.review
         said = review.decision
         note = safe(said.note or "")
-        now = {"as reviewed": "as reviewed", "gone": "not in the case any more"}.get(one.now) or f"now E{one.event:04d}"
+        now = one.now
+        if one.event is None:
+            now = "not in the case any more"
+        elif now == "replaced":
+            now = f"now {event_name(one.event)}"
         rows.append(
             (
-                f"E{said.event:04d}",
+                event_name(said.event),
                 safe(one.exhibit or "-"),
                 said.state,
                 safe(said.by),

@@ -130,7 +130,7 @@ def _take(batch: Batch, parent: Parent, stream: StoredStream, item: EventPlace |
 
 def _request(batch: Batch, parent: Parent, stream: StoredStream, item: EventPlace | float) -> StillRequest:
     from vidreview.clips import StillRequest
-    from vidreview.index.query import event_name
+    from vidreview.index.rows import event_name
     from vidreview.media.source import Source
 
     looks: dict[str, Any] = {"rotation": stream.rotation, "sample_aspect": stream.sample_aspect, "timed": stream.timed}

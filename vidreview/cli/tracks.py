@@ -80,7 +80,7 @@ def mot_lines(reader: Reader, query: TrackQuery) -> Iterator[str]:
 
 
 def _print(reader: Reader, query: TrackQuery) -> None:
-    from vidreview.index.query import track_name
+    from vidreview.index.rows import track_name
 
     found = list(reader.track_rows(query))
     if not found:

@@ -11,7 +11,7 @@ from vidreview.errors import CaseError
 from vidreview.export.facts import Facts
 from vidreview.export.tables import POINTS, TABLES, Contents, Row
 from vidreview.index import points
-from vidreview.index.query import track_name
+from vidreview.index.rows import track_name
 
 #: tables that are lists of objects as they are; the others have a form of their own
 _PLAIN: Final = ("exhibits", "streams", "coverage", "problems", "clock_observations", "reviews", "runs")

@@ -16,8 +16,7 @@ from vidreview.export.facts import Facts
 from vidreview.export.graph import Graph, Names, Node, decimal, moment, refer
 from vidreview.export.said import add_annotations
 from vidreview.export.tables import TABLES, Contents
-from vidreview.index.query import event_name
-from vidreview.index.rows import storable
+from vidreview.index.rows import event_name, storable
 
 #: of an event, in its dictionary, beside what the ontology has words for
 _ATTRIBUTES: Final = (

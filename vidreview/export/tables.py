@@ -14,9 +14,9 @@ from typing import Any, Final, Literal, NamedTuple
 from vidreview.errors import CaseError
 from vidreview.index import points
 from vidreview.index.clocks import CaseClocks
-from vidreview.index.query import Reader, event_name, track_name
+from vidreview.index.query import Reader
 from vidreview.index.reviews import placed_reviews
-from vidreview.index.rows import storable
+from vidreview.index.rows import event_name, storable, track_name
 
 #: what every export says of itself (rule E1)
 LEADS: Final = (

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from vidreview.index import points, watched
+from vidreview.index.rows import event_name, track_name
 from vidreview.index.watched import WatchedFrame
 
 Select = Callable[[str, Sequence[Any]], list[tuple[Any, ...]]]
@@ -145,7 +146,7 @@ def _tracks(select: Select, stream: int, seconds: float) -> list[dict[str, Any]]
         near = min(course, key=lambda point: abs(point.seconds - seconds), default=None)
         result.append(
             {
-                "id": None if number is None else f"T{number:04d}",
+                "id": None if number is None else track_name(number),
                 "class": kind,
                 "label": label,
                 "start_s": round(start, 6),
@@ -153,7 +154,7 @@ def _tracks(select: Select, stream: int, seconds: float) -> list[dict[str, Any]]
                 "score": None if score is None else round(score, 4),
                 "box": None if near is None else [round(side, 1) for side in near.box],
                 "rests_on": None if near is None else near.source,
-                "event": None if event is None else f"E{event:04d}",
+                "event": None if event is None else event_name(event),
                 "dropped": dropped,
             }
         )

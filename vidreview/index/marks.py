@@ -30,7 +30,7 @@ from vidreview.index.reviews import (
     selecting,
     worded,
 )
-from vidreview.index.rows import printable
+from vidreview.index.rows import event_name, printable
 from vidreview.index.writer import Writer
 from vidreview.readonly import open_readonly
 
@@ -89,15 +89,13 @@ class Taken:
         """The facts as plain JSON values."""
         return {
             "by": self.by,
-            "taken": [{"marked": _name(old), "event": _name(new), "state": state} for old, new, state in self.taken],
+            "taken": [
+                {"marked": event_name(old), "event": event_name(new), "state": state} for old, new, state in self.taken
+            ],
             "already_in_the_case": self.known,
-            "not_taken": [{"marked": _name(old), "reason": reason} for old, reason in self.refused],
+            "not_taken": [{"marked": event_name(old), "reason": reason} for old, reason in self.refused],
             "clock_ahead": self.ahead,
         }
-
-
-def _name(number: int) -> str:
-    return f"E{number:04d}"
 
 
 def read_marks(path: Path) -> Marks:
@@ -276,8 +274,11 @@ def _find(
     if len(there) == 1:
         return there[0], ""
     if there:
-        names = ", ".join(map(_name, there))
-        return None, f"several events begin there ({names}), and {_name(mark.event)} is none of them; use 'review set'"
+        names = ", ".join(map(event_name, there))
+        return (
+            None,
+            f"several events begin there ({names}), and {event_name(mark.event)} is none of them; use 'review set'",
+        )
     if mark.key.exhibit_sha256 not in exhibits:
         return None, "it is of an exhibit that is not in this case"
     place = f"stream {mark.key.stream}, PTS {mark.key.start_pts}"

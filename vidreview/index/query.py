@@ -25,7 +25,7 @@ from vidreview.index.looked import LooksReader
 from vidreview.index.objects import Objects, objects
 from vidreview.index.reported import Reported
 from vidreview.index.reviews import current, review_fields
-from vidreview.index.rows import file_name
+from vidreview.index.rows import event_name, file_name, provisional_name, track_name
 from vidreview.index.search import Place as CameraPlace
 from vidreview.index.search import Search
 from vidreview.index.stored import STREAM, EventPlace, StoredExhibit, StoredStream, stored_stream
@@ -449,21 +449,6 @@ class Reader(LooksReader):
             locked = getattr(error, "sqlite_errorname", "").startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN"))
             hint = "if the folder is read-only, copy it and read the copy" if locked else "name another --case folder"
             raise CaseError(f"cannot read the case {self.folder}: {error}; {hint}") from error
-
-
-def event_name(number: int) -> str:
-    """An event's number as people see it."""
-    return f"E{number:04d}"
-
-
-def provisional_name(number: int) -> str:
-    """A provisional event's number as people see it."""
-    return f"P{number:04d}"
-
-
-def track_name(number: int) -> str:
-    """A track's number as people see it."""
-    return f"T{number:04d}"
 
 
 def _box(box: tuple[float, float, float, float]) -> list[float]:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from vidreview.errors import UsageError, VidreviewError
 from vidreview.index import schema, seal
-from vidreview.index.rows import file_name, insert, printable
+from vidreview.index.rows import event_name, file_name, insert, printable
 from vidreview.index.writer import Writer
 
 Select = Callable[..., list[tuple[Any, ...]]]
@@ -83,7 +83,7 @@ class Review:
         said, key = self.decision, self.key
         return {
             "id": self.number,
-            "event": f"E{said.event:04d}",
+            "event": event_name(said.event),
             "state": said.state,
             "by": said.by,
             "utc": self.utc,
@@ -147,7 +147,7 @@ class Placed:
 
     def to_json(self) -> dict[str, Any]:
         """The facts as plain JSON values."""
-        event = None if self.event is None else f"E{self.event:04d}"
+        event = None if self.event is None else event_name(self.event)
         placed = {"exhibit": self.exhibit, "counts": self.counts, "event_now": event, "now": self.now}
         return self.review.to_json() | placed
 
@@ -214,7 +214,7 @@ def set_reviews(
         there = events_by_number(selecting(case), part)
         for number in part:
             if number not in there:
-                raise UsageError(f"the case has no event E{number:04d}; see 'vidreview events'")
+                raise UsageError(f"the case has no event {event_name(number)}; see 'vidreview events'")
     return record(case, decisions, tell)
 
 

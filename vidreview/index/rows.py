@@ -104,3 +104,18 @@ def canonical(value: Any) -> str:
         return str(item)
 
     return json.dumps(value, sort_keys=True, separators=(",", ":"), default=plain)
+
+
+def event_name(number: int) -> str:
+    """An event's number as people see it."""
+    return f"E{number:04d}"
+
+
+def provisional_name(number: int) -> str:
+    """A provisional event's number as people see it."""
+    return f"P{number:04d}"
+
+
+def track_name(number: int) -> str:
+    """A track's number as people see it."""
+    return f"T{number:04d}"

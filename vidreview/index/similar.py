@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from vidreview.errors import CaseError, UsageError
 from vidreview.index.looks import DESCRIPTOR_BYTES, LEAD, Select, colours
-from vidreview.index.rows import file_name
+from vidreview.index.rows import event_name, file_name, track_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -158,9 +158,9 @@ def _asked(select: Select, name: str) -> int:
     number, row, look = rows[0]
     if look is None:
         raise UsageError(
-            f"of track T{number:04d} no look is stored: the detector did not look while it was in view, or the exhibit "
-            "was scanned by an older version; scan the exhibit into another case to have looks, or name another track "
-            "of the event"
+            f"of track {track_name(number)} no look is stored: the detector did not look while it was in view, or the "
+            "exhibit was scanned by an older version; scan the exhibit into another case to have looks, or name "
+            "another track of the event"
         )
     return int(row)
 
@@ -179,8 +179,8 @@ def _facts(select: Select, rows: Sequence[int]) -> dict[int, dict[str, Any]]:
             some,
         ):
             found[row] = {
-                "id": f"T{number:04d}",
-                "event": None if event is None else f"E{event:04d}",
+                "id": track_name(number),
+                "event": None if event is None else event_name(event),
                 "exhibit": file_name(name, raw),
                 "stream": stream,
                 "class": kind,

@@ -9,8 +9,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vidreview.index.query import track_name
 from vidreview.index.reported import Course
+from vidreview.index.rows import track_name
 from vidreview.report.pictures import Upright
 
 #: points of a path that a page draws, at most

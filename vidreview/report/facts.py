@@ -15,7 +15,7 @@ from vidreview import __version__
 from vidreview.errors import CaseError
 from vidreview.index.query import EventPlace, Reader
 from vidreview.index.reported import KnownStream, Reported
-from vidreview.index.rows import printable
+from vidreview.index.rows import event_name, printable
 from vidreview.regions import Regions
 from vidreview.report import activity, method
 from vidreview.report.courses import Tracked, tracked
@@ -109,7 +109,7 @@ def _add_events(gathered: Gathered, reader: Reader, stored: Reported, events: Se
     numbers = [int(event["id"][1:]) for event in events]
     for first in range(0, len(numbers), 1000):
         for place in reader.places(numbers[first : first + 1000]):
-            gathered.places[f"E{place.number:04d}"] = place
+            gathered.places[event_name(place.number)] = place
     for event, number in zip(events, numbers, strict=True):
         stream = place_of[rows[number]]
         courses = tracked(stored.courses(number))
