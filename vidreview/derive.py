@@ -7,7 +7,6 @@ import fcntl
 import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from vidreview.errors import CaseError, IntegrityError, VidreviewError
 from vidreview.evidence import files_below
 from vidreview.index.query import EventPlace, StoredExhibit, StoredStream
 from vidreview.index.rows import event_name
+from vidreview.index.schema import now_utc
 from vidreview.media.source import Source
 from vidreview.reading import evidence_size
 
@@ -154,6 +154,5 @@ def clip_request(place: EventPlace, before_s: float = 0.0, after_s: float = 0.0)
 
 def origin(command: str, exhibit: StoredExhibit) -> dict[str, Any]:
     """What a record says of its making, and of the exhibit's place in the seizure record (rule A4)."""
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    made = {"tool": f"vidreview {__version__}", "command": command, "created_utc": now}
+    made = {"tool": f"vidreview {__version__}", "command": command, "created_utc": now_utc()}
     return made | {"reference": exhibit.reference} | dict(exhibit.for_whom)

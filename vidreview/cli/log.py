@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections import deque
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -175,13 +174,13 @@ def _short(value: Any) -> str:
 def _sign(case: Path, log: AuditLog, walk: ChainCheck, key_file: Path, as_json: bool) -> None:
     """Write audit.sig for the head, and an entry that it was made."""
     from vidreview import signature
+    from vidreview.index.schema import now_utc
 
     if walk.faults or not walk.seq:
         why = walk.faults[0] if walk.faults else "it has no entry"
         raise IntegrityError(f"the log is not signed, since it is not what was recorded: {why}; see 'vidreview verify'")
     key = _private_key(key_file)
-    utc = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    document = signature.sign(key, walk.seq, walk.head, utc)
+    document = signature.sign(key, walk.seq, walk.head, now_utc())
     signature.write(case / signature.FILE, document)
     fingerprint = signature.PublicKey(key.public_key()).fingerprint
     log.append("log-signed", signed_seq=walk.seq, signed_hash=walk.head, key=fingerprint)

@@ -79,8 +79,9 @@ def command(
     from vidreview.cli.progress import Steps
     from vidreview.index.filters import EventQuery
     from vidreview.index.query import Reader
+    from vidreview.index.schema import now_utc
     from vidreview.index.words import filter_words
-    from vidreview.report import Options, Wanted, build, load_validation, now_utc
+    from vidreview.report import Options, Wanted, build, load_validation
 
     words = _words(click.get_current_context(), filters)
     measured = load_validation(validation) if validation else None

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -391,8 +390,3 @@ def _digest(told: Sequence[Any]) -> str:
     import hashlib
 
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-
-
-def now_utc() -> str:
-    """The time of making, ISO 8601 in UTC."""
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
