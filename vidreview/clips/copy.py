@@ -66,6 +66,17 @@ class ClipRequest:
     #: width/height of a pixel
     sample_aspect: Fraction = Fraction(1)
 
+    def to_json(self) -> dict[str, Any]:
+        """What the record of a clip says was asked for."""
+        return {
+            "start_pts": self.start_pts,
+            "end_pts": self.end_pts,
+            "start_s": round(self.start_s, 6),
+            "end_s": round(self.end_s, 6),
+            "before_s": self.before_s,
+            "after_s": self.after_s,
+        }
+
 
 @dataclass(frozen=True, slots=True)
 class ClipRecord:
@@ -322,21 +333,9 @@ def _document(
         "kind": "clip",
         "method": "stream copy: every packet is the exhibit's own, compared by hash after writing; not re-encoded",
         "event": request.name,
-        "exhibit": {"name": parent.name, "path": str(parent.path), "size": parent.size, "sha256": parent.sha256},
-        "stream": {
-            "index": index.stream,
-            "codec": index.codec,
-            "container": index.container,
-            "time_base": f"{index.time_base.numerator}/{index.time_base.denominator}",
-        },
-        "requested": {
-            "start_pts": request.start_pts,
-            "end_pts": request.end_pts,
-            "start_s": round(request.start_s, 6),
-            "end_s": round(request.end_s, 6),
-            "before_s": request.before_s,
-            "after_s": request.after_s,
-        },
+        "exhibit": parent.to_json(),
+        "stream": index.to_json(),
+        "requested": request.to_json(),
         "delivered": {
             "start_pts": pts(earliest),
             "end_pts": pts(latest),

@@ -80,6 +80,11 @@ class PacketIndex:
     def __len__(self) -> int:
         return len(self.sizes)
 
+    def to_json(self) -> dict[str, Any]:
+        """What the record of a derived file says of the stream."""
+        base = f"{self.time_base.numerator}/{self.time_base.denominator}"
+        return {"index": self.stream, "codec": self.codec, "container": self.container, "time_base": base}
+
     def shown(self, ordinal: int) -> int:
         """When a packet's picture is presented, in ticks of ``line``; its decoding time where the file says nothing."""
         pts, dts = self.pts[ordinal], self.dts[ordinal]

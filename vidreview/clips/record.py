@@ -25,6 +25,10 @@ class Parent:
     size: int
     sha256: str
 
+    def to_json(self) -> dict[str, Any]:
+        """What the record of a derived file says of it."""
+        return {"name": self.name, "path": str(self.path), "size": self.size, "sha256": self.sha256}
+
 
 def check_parent(parent: Parent) -> None:
     """Make sure that the exhibit is still what was scanned.

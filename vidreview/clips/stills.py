@@ -99,13 +99,8 @@ def still(
         "kind": "still",
         "method": "the decoder's picture at stored geometry, lossless",
         "event": request.name,
-        "exhibit": {"name": parent.name, "path": str(parent.path), "size": parent.size, "sha256": parent.sha256},
-        "stream": {
-            "index": index.stream,
-            "codec": index.codec,
-            "container": index.container,
-            "time_base": f"{index.time_base.numerator}/{index.time_base.denominator}",
-        },
+        "exhibit": parent.to_json(),
+        "stream": index.to_json(),
         "frame": {"pts": request.pts, "seconds": round(request.seconds, 6), "packet": packet}
         | {"key": bool(frame.key_frame), "flagged_as_damaged": bool(frame.is_corrupt)},
         "timestamps": "the exhibit's"
