@@ -17,13 +17,14 @@ from tests import films
 from tests.test_clips import parent_of, request, scanned
 from tests.test_copies import likeness
 from vidreview.clips import view
-from vidreview.clips.courses import Course, CoursePoint, Placer, turned_box
+from vidreview.clips.courses import Course, CoursePoint, Placer
 from vidreview.clips.cover import Cover, Sighting, Wanted, inside, overlap, sightings_of
 from vidreview.clips.encode import Planes
 from vidreview.clips.redact import GREY, Redaction, covered, redact
 from vidreview.clips.viewing import Prepared, prepare_copy
 from vidreview.media.source import Source
 from vidreview.model import Pixels
+from vidreview.shapes import upright_box
 
 BOX = tuple[float, float, float, float]
 
@@ -326,11 +327,11 @@ def test_a_turned_recording_is_covered_where_its_objects_are(tmp_path: Path) -> 
 def test_boxes_turn_as_pictures_do_and_back(rotation: int) -> None:
     picture = Planes.empty(40, 20)
     picture.luma[4:8, 10:16] = 200
-    x1, y1, x2, y2 = (int(side) for side in turned_box((10, 4, 16, 8), rotation, 40, 20))
+    x1, y1, x2, y2 = (int(side) for side in upright_box((10, 4, 16, 8), 40, 20, rotation))
     turned = picture.turned(rotation)
     assert (turned.luma[y1:y2, x1:x2] == 200).all()
     assert (turned.luma == 200).sum() == (y2 - y1) * (x2 - x1)
-    assert turned_box((x1, y1, x2, y2), -rotation % 360, turned.width, turned.height) == (10, 4, 16, 8)
+    assert upright_box((x1, y1, x2, y2), turned.width, turned.height, -rotation % 360) == (10, 4, 16, 8)
 
 
 @pytest.mark.footage

@@ -171,7 +171,7 @@ def upright_size(width: int, height: int, rotation: int) -> tuple[int, int]:
 
 
 def upright_box(box: Box, width: float, height: float, rotation: int) -> Box:
-    """A box of a stored picture of this size, xyxy, in the upright one."""
+    """A box of a stored picture of this size, xyxy, in the upright one; 360 less the rotation leads back."""
     x1, y1, x2, y2 = box
     if rotation == 90:
         return height - y2, x1, height - y1, x2

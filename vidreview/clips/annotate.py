@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 
 from vidreview.clips.copy import ClipRecord
-from vidreview.clips.courses import Box, Course, How, Placer, turned_box
+from vidreview.clips.courses import Box, Course, How, Placer
 from vidreview.clips.encode import Planes
 from vidreview.clips.viewing import Prepared, write_copy
+from vidreview.shapes import upright_box
 
 if TYPE_CHECKING:
     from vidreview.model import Pixels
@@ -206,7 +207,7 @@ def _labels(ready: Prepared, placers: Sequence[Placer], annotation: Annotation, 
             continue
         course = placer.course
         own = course.name in annotation.members
-        box = turned_box(where.box, ready.request.rotation, ready.canvas.width, ready.canvas.height)
+        box = upright_box(where.box, ready.canvas.width, ready.canvas.height, ready.request.rotation)
         text = f"{course.name} {course.label}" if own else course.name
         found.append(_Label(box, course.event_class if own else "other", where.how, text, own))
     return sorted(found, key=lambda label: label.own)

@@ -118,15 +118,3 @@ def around(boxes: Sequence[Box]) -> Box:
 def middle(box: Box) -> tuple[float, float]:
     """The centre of a box."""
     return (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
-
-
-def turned_box(box: Box, rotation: int, width: float, height: float) -> Box:
-    """A box of a (width, height) picture where it lies once that is turned clockwise by ``rotation`` degrees."""
-    x1, y1, x2, y2 = box
-    if rotation == 90:
-        return height - y2, x1, height - y1, x2
-    if rotation == 180:
-        return width - x2, height - y2, width - x1, height - y1
-    if rotation == 270:
-        return y1, width - x2, y2, width - x1
-    return box

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from vidreview.clips.copy import ClipRecord
-from vidreview.clips.courses import Box, Course, turned_box
+from vidreview.clips.courses import Box, Course
 from vidreview.clips.cover import (
     DRIFT,
     HELD_S,
@@ -30,6 +30,7 @@ from vidreview.clips.cover import (
 from vidreview.clips.encode import Planes
 from vidreview.clips.viewing import Prepared, write_copy
 from vidreview.model import CLASS_OF_LABEL, Pixels
+from vidreview.shapes import upright_box
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -175,7 +176,7 @@ def _bgr(picture: Planes) -> Pixels:
 def _stored(ready: Prepared, box: Box) -> Box:
     """A box in the picture as shown, in pixels of the stored one."""
     width, height = ready.canvas.shown
-    return turned_box(box, -ready.request.rotation % 360, width, height)
+    return upright_box(box, width, height, -ready.request.rotation % 360)
 
 
 class _After:

@@ -90,7 +90,7 @@ def still(
     make_folder(folder)
     final = folder / f"{request.name}.png"
     sha256 = write_bytes(final, _png(picture))
-    shown, how = _for_display(picture, request.rotation, request.sample_aspect)
+    shown, how = for_display(picture, request.rotation, request.sample_aspect)
     display, display_sha256 = None, None
     if shown is not None:
         display = folder / f"{request.name}_display.png"
@@ -161,7 +161,7 @@ def _colour_record(frame: VideoFrame) -> dict[str, Any]:
     }
 
 
-def _for_display(picture: Pixels, rotation: int, aspect: Fraction) -> tuple[Pixels | None, str]:
+def for_display(picture: Pixels, rotation: int, aspect: Fraction) -> tuple[Pixels | None, str]:
     """The picture with square pixels, by shrinking the longer way (rule D4: never enlarged), and turned."""
     height, width = picture.shape[:2]
     shown: Any = picture

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from vidreview.clips.stills import for_display
 from vidreview.errors import MediaError
 from vidreview.model import Pixels
+from vidreview.shapes import upright_box, upright_size
 
 #: pixels across, at most
 STILL: Final = 1280
@@ -24,7 +26,6 @@ FRAMES: Final = 8
 _LEAST: Final = 0.28
 _AROUND: Final = 1.7
 _QUALITY: Final = {"still": 88, "small": 80}
-_ROTATIONS: Final = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 
 #: x, y, width, height in pixels of the upright picture
 Crop = tuple[int, int, int, int]
@@ -53,31 +54,19 @@ class Upright:
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of the upright picture."""
-        width, height = self.square
-        return (height, width) if self.rotation in (90, 270) else (width, height)
+        return upright_size(*self.square, self.rotation)
 
     def picture(self, stored: Pixels) -> Pixels:
         """A stored (height, width, 3) picture as it is shown; one of another size is shown by its own."""
-        height, width = stored.shape[:2]
-        if (width, height) != (self.width, self.height):
-            return Upright(width, height, self.rotation, self.aspect).picture(stored)
-        shown = stored
-        if (width, height) != self.square:
-            shown = np.asarray(cv2.resize(shown, self.square, interpolation=cv2.INTER_AREA), np.uint8)
-        if self.rotation in _ROTATIONS:
-            shown = np.asarray(cv2.rotate(shown, _ROTATIONS[self.rotation]), np.uint8)
-        return shown
+        shown, _ = for_display(stored, self.rotation, self.aspect)
+        return stored if shown is None else shown
 
     def boxes(self, stored: Boxes) -> Boxes:
         """(n, 4) boxes of the stored picture in the upright one, xyxy."""
         width, height = self.square
         scale = np.array([width / self.width, height / self.height] * 2, np.float32)
-        x1, y1, x2, y2 = (stored * scale).T
-        turned = {
-            90: (height - y2, x1, height - y1, x2),
-            180: (width - x2, height - y2, width - x1, height - y1),
-            270: (y1, width - x2, y2, width - x1),
-        }.get(self.rotation, (x1, y1, x2, y2))
+        sides: Any = tuple((stored * scale).T)  # columns of all boxes instead of the numbers of one
+        turned: Any = upright_box(sides, width, height, self.rotation)
         return np.stack(turned, axis=1).astype(np.float32)
 
 
