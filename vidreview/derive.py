@@ -13,7 +13,7 @@ from typing import Any
 
 from vidreview import __version__
 from vidreview.audit import AuditLog
-from vidreview.clips import ClipRequest, PacketIndex, Parent, check_parent, read_index
+from vidreview.clips import ClipRequest, PacketIndex, Parent, StillRequest, check_parent, read_index
 from vidreview.clips.record import hash_file, make_folder
 from vidreview.errors import CaseError, IntegrityError, VidreviewError
 from vidreview.evidence import files_below
@@ -149,6 +149,21 @@ def clip_request(place: EventPlace, before_s: float = 0.0, after_s: float = 0.0)
         after_s=after_s,
         rotation=place.stream.rotation,
         sample_aspect=place.stream.sample_aspect,
+    )
+
+
+def still_request(place: EventPlace) -> StillRequest:
+    """The best frame of an event."""
+    stream = place.stream
+    return StillRequest(
+        event_name(place.number),
+        stream.index,
+        place.peak_pts,
+        place.peak_s,
+        place.peak_frame,
+        timed=stream.timed,
+        rotation=stream.rotation,
+        sample_aspect=stream.sample_aspect,
     )
 
 

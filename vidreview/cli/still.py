@@ -130,13 +130,12 @@ def _take(batch: Batch, parent: Parent, stream: StoredStream, item: EventPlace |
 
 def _request(batch: Batch, parent: Parent, stream: StoredStream, item: EventPlace | float) -> StillRequest:
     from vidreview.clips import StillRequest
-    from vidreview.index.rows import event_name
+    from vidreview.derive import still_request
     from vidreview.media.source import Source
 
-    looks: dict[str, Any] = {"rotation": stream.rotation, "sample_aspect": stream.sample_aspect, "timed": stream.timed}
     if not isinstance(item, float):
-        name = event_name(item.number)
-        return StillRequest(name, stream.index, item.peak_pts, item.peak_s, item.peak_frame, **looks)
+        return still_request(item)
+    looks: dict[str, Any] = {"rotation": stream.rotation, "sample_aspect": stream.sample_aspect, "timed": stream.timed}
     index = batch.index(parent, stream)
     packet, seconds = index.at(Source, item)
     # a name that no file system refuses, and that two exhibits of one name do not share
