@@ -5,25 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from vidreview.cli.common import plain_terminal, safe
 
 
-class Progress:
-    """A pipeline observer that draws one bar over the bytes of all files; a line a file when it may not draw."""
+class Bar:
+    """A bar of tqdm that is closed at the end of a ``with``; None as long as none is drawn."""
 
-    def __init__(self, *, quiet: bool, verbose: bool) -> None:
-        self.quiet, self.verbose = quiet, verbose
-        self.plain = plain_terminal(sys.stderr)
-        self._bar: Any = None
-        self._files = self._number = 0
-        #: file under way → its size and the share of it that the bar shows
-        self._under_way: dict[str, tuple[int, float]] = {}
-        self._footage = 0.0
-        self._begun = time.monotonic()
+    _bar: Any = None
 
-    def __enter__(self) -> Progress:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -31,6 +23,19 @@ class Progress:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+
+
+class Progress(Bar):
+    """A pipeline observer that draws one bar over the bytes of all files; a line a file when it may not draw."""
+
+    def __init__(self, *, quiet: bool, verbose: bool) -> None:
+        self.quiet, self.verbose = quiet, verbose
+        self.plain = plain_terminal(sys.stderr)
+        self._files = self._number = 0
+        #: file under way → its size and the share of it that the bar shows
+        self._under_way: dict[str, tuple[int, float]] = {}
+        self._footage = 0.0
+        self._begun = time.monotonic()
 
     def begin(self, files: int, size: int) -> None:
         """So many files, of so many bytes together, are to be looked at."""
@@ -104,21 +109,11 @@ class Progress:
             print(text, file=sys.stderr)
 
 
-class Steps:
+class Steps(Bar):
     """A bar over a known number of equal things; nothing where none may be drawn."""
 
     def __init__(self, what: str, *, quiet: bool) -> None:
         self.what, self.quiet = what, quiet
-        self._bar: Any = None
-
-    def __enter__(self) -> Steps:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
     def begin(self, total: int) -> None:
         """So many are to be done."""

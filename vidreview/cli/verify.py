@@ -6,13 +6,13 @@ import shutil
 import sys
 import textwrap
 from pathlib import Path
-from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 import click
 
 from vidreview.cli.common import PathType, case_option, json_option, loudness_options, plain_terminal, print_json, safe
 from vidreview.cli.derive import source_option
+from vidreview.cli.progress import Bar
 
 if TYPE_CHECKING:
     from vidreview.signature import PublicKey
@@ -101,22 +101,12 @@ def _key(path: Path) -> PublicKey:
         raise UsageError(f"{path}: {error}") from error
 
 
-class HashProgress:
+class HashProgress(Bar):
     """An observer that draws one bar over the bytes of all files."""
 
     def __init__(self, *, quiet: bool) -> None:
         self._silent = quiet or plain_terminal(sys.stderr)
-        self._bar: Any = None
         self._files = self._number = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._bar is not None:
-            self._bar.close()
 
     def begin(self, files: int, size: int) -> None:
         """So many files, of so many bytes together, are to be hashed."""
